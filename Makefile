@@ -1,0 +1,74 @@
+# Every target sets up what it needs in .venv. Needs Python 3.11 or later, a C compiler, make and git.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BUILT := $(VENV)/built
+NATIVE := $(wildcard ext/jotgate/*.pyx ext/jotgate/*.pxd)
+
+.PHONY: demo test lint bench gates fuzz sanitize coverage wheels clean
+.DELETE_ON_ERROR:
+
+demo: $(BUILT)
+	$(BIN)/jotgate demo
+
+test: $(BUILT)
+	$(BIN)/python -m pytest
+
+$(VENV)/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Jotgate needs Python 3.11 or later: make PYTHON=python3.x"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --group build --group test --group bench --group lint
+	touch $@
+
+$(BUILT): $(VENV)/ready setup.py $(NATIVE)
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable .
+	touch $@
+
+lint: $(BUILT)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/cython-lint ext/jotgate
+	$(BIN)/mypy src/jotgate
+
+# Needs the rival libraries, which it installs into environments of their own.
+bench: $(BUILT)
+	$(BIN)/python -m bench.run
+	$(BIN)/python -m bench.report
+
+# The figures that must hold, as ratios within one run; fails when one does not.
+gates: $(BUILT)
+	$(BIN)/python bench/gates.py --ci
+
+# SECONDS=3600 make fuzz for a long run; the same inputs also run under the sanitizers.
+SECONDS_EACH := $(or $(SECONDS),60)
+fuzz: $(BUILT) build/sanitize/done
+	$(BIN)/python -m tests.fuzz.fuzz_verify --seconds $(SECONDS_EACH)
+	tests/sanitized -m tests.fuzz.fuzz_verify --seconds $(SECONDS_EACH)
+	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest tests/differential
+
+# The suite on a build with AddressSanitizer and UndefinedBehaviorSanitizer (Linux, gcc).
+sanitize: build/sanitize/done
+	tests/sanitized -m pytest -p no:cacheprovider --deselect tests/isolated $(SANITIZE_TESTS)
+
+build/sanitize/done: $(BUILT) $(NATIVE) setup.py $(wildcard src/jotgate/*.py src/jotgate/*/*.py)
+	JOTGATE_SANITIZE=1 $(BIN)/python setup.py -q build --build-base build/sanitize --build-lib build/sanitize/lib
+	touch $@
+
+# Line coverage of ext/: a traced build in a copy of the tree.
+coverage: $(BUILT)
+	rm -rf build/coverage && mkdir -p build/coverage
+	cp -r ext src tests bench setup.py pyproject.toml README.md LICENSE build/coverage/
+	rm -f build/coverage/src/jotgate/*.so
+	cd build/coverage && JOTGATE_TRACE=1 ../../$(BIN)/python setup.py -q build_ext --inplace
+	cd build/coverage && COVERAGE_CORE=ctrace PYTHONPATH=src ../../$(BIN)/python -m coverage run -m pytest -q -p no:cacheprovider --deselect tests/isolated
+	cd build/coverage && ../../$(BIN)/python -m coverage report --include='ext/*' --show-missing --fail-under=95
+
+# An sdist, a wheel built from it, and the suite on that wheel in an empty environment, for each Python named.
+PYTHONS ?= $(PYTHON)
+wheels: $(BUILT)
+	rm -rf dist && $(BIN)/python -m build --quiet --sdist --outdir dist
+	for python in $(PYTHONS); do tests/wheel $$python || exit 1; done
+
+clean:
+	rm -rf build dist .venv .venv-* src/jotgate/*.so
