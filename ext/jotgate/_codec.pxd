@@ -1,0 +1,85 @@
+"""Text of a token: spans of bytes, the compact split, base64url, constant-time compare.
+
+Whoever makes a Span keeps the object it points into alive for as long as the Span is used.
+"""
+
+from libc.stdint cimport uint8_t, uint64_t
+from libc.string cimport memcmp
+
+from jotgate._fault cimport Fault
+
+cdef extern from *:
+    """
+    #include <string.h>
+    #if defined(_MSC_VER)
+      #include <intrin.h>
+      static __inline int jg_lowest_byte(unsigned long long flags) {
+          unsigned long at; _BitScanForward64(&at, flags); return (int)(at >> 3);
+      }
+    #else
+      static inline int jg_lowest_byte(unsigned long long flags) { return __builtin_ctzll(flags) >> 3; }
+    #endif
+    /* The eight bytes in memory order, first byte lowest, whatever the machine's byte order. */
+    static inline unsigned long long jg_load_word(const unsigned char *at) {
+        unsigned long long word;
+        memcpy(&word, at, 8);
+    #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        word = __builtin_bswap64(word);
+    #endif
+        return word;
+    }
+    """
+    int lowest_byte "jg_lowest_byte"(uint64_t flags) noexcept nogil      # index of the lowest byte with a flag set
+    uint64_t load_word "jg_load_word"(const uint8_t* at) noexcept nogil  # unaligned load of eight bytes
+
+
+cdef struct Span:
+    const uint8_t* start
+    Py_ssize_t size
+
+
+cdef struct Compact:
+    # The three parts as written, without padding, and the bytes the signature is over, as written.
+    Span header
+    Span payload
+    Span signature
+    Span signing_input
+    bint padded                      # some part carried `=`: such text must never become a cache key
+
+
+cdef inline Span span(const uint8_t* start, Py_ssize_t size) noexcept nogil:
+    cdef Span made
+    made.start = start
+    made.size = size
+    return made
+
+
+cdef inline Span slice_span(Span whole, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    """The part [start, end) of a span. The one bounds check: what does not lie inside is the empty span."""
+    if start < 0 or end < start or end > whole.size:
+        return span(whole.start, 0)
+    return span(whole.start + start, end - start)
+
+
+cdef inline bint same_bytes(Span one, Span other) noexcept nogil:
+    return one.size == other.size and memcmp(one.start, other.start, one.size) == 0
+
+
+cdef inline uint64_t tail_word(const uint8_t* at, Py_ssize_t size) noexcept nogil:
+    """Fewer than eight bytes as a word, the rest zero."""
+    cdef uint64_t word = 0
+    cdef Py_ssize_t i
+    for i in range(size):
+        word |= <uint64_t>at[i] << (8 * i)
+    return word
+
+
+cdef Fault split_compact(Span text, bint allow_padding, Compact* parts) noexcept nogil
+
+cdef Py_ssize_t decoded_size(Py_ssize_t text_size) noexcept nogil                # -1: no base64url text is this long
+cdef Py_ssize_t encoded_size(Py_ssize_t byte_count) noexcept nogil
+cdef bint decode_base64url(Span text, uint8_t* out) noexcept nogil               # out: decoded_size(text.size) bytes
+cdef bint is_canonical_tail(Span text) noexcept nogil                            # length and unused bits of the last group
+cdef void encode_base64url(Span data, uint8_t* out) noexcept nogil               # out: encoded_size(data.size) bytes
+
+cdef bint constant_time_same(const uint8_t* one, const uint8_t* other, size_t size) noexcept nogil

@@ -1,0 +1,2 @@
+FAULTS: dict[str, int]
+CLAIM_NAMES: tuple[str | None, ...]
