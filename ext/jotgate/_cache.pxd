@@ -1,0 +1,17 @@
+"""What a verifier remembers between tokens."""
+
+cimport cython
+
+from jotgate._codec cimport Span
+from jotgate._token cimport Header
+
+cdef enum:
+    MEMO_SLOTS = 64                 # at most this many headers, one per slot
+
+
+@cython.final
+cdef class HeaderMemo:
+    cdef list _slots
+
+    cdef Header find(self, Span segment)
+    cdef int add(self, Header header) except -1

@@ -1,0 +1,303 @@
+"""Claims against policy: time, issuer, audience, subject, authorized party, and what must be there.
+
+The order of the checks is part of the interface: the first that fails names the refusal.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING
+from libc.stdint cimport int64_t, uint8_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+
+from jotgate._codec cimport Span, slice_span, span
+from jotgate._fault cimport (
+    AUD, AZP, CLAIM_COUNT, EXP, EXPIRED, IAT, INVALID_CLAIM, ISS, JTI, LIFETIME_TOO_LONG, MISSING_CLAIM, NBF,
+    NO_CLAIM, NOT_YET_VALID, OK, REQUIRED, SUB, TOO_OLD, WRONG_AUDIENCE, WRONG_AUTHORIZED_PARTY, WRONG_ISSUER,
+    WRONG_SUBJECT, WRONG_TYPE, Fault,
+)
+from jotgate._json cimport (
+    ABSENT, ARRAY, NUMBER, STRING, Names, Value, add_word, has_member, next_string, string_is,
+)
+
+from jotgate._fault import CLAIM_NAMES
+
+cdef int64_t NANOSECONDS = 1_000_000_000
+cdef int64_t LAST_SECOND = 253_402_300_799      # 9999-12-31T23:59:59Z; RFC 7519 leaves the range open
+# A date beyond 2262 does not fit 64-bit nanoseconds. Capping it decides nothing else: no clock reads that far.
+cdef int64_t CAP_SECONDS = 9_200_000_000
+
+for _claim_name in CLAIM_NAMES[:CLAIM_COUNT]:
+    add_word(&CLAIMS, (_claim_name or "").encode())
+# NO_CLAIM takes the place of index 0 and must match no member: not even one with an empty name
+CLAIMS.word[<int>NO_CLAIM] = ~CLAIMS.word[<int>NO_CLAIM]
+
+
+cdef Fault read_numeric_date(Span number, NumericDate* date) noexcept nogil:
+    """Read a valid JSON number as a NumericDate in [0, 253402300799], exactly (RFC 7519 section 2)."""
+    cdef const uint8_t* at = number.start
+    cdef const uint8_t* end = at + number.size
+    cdef const uint8_t* mantissa
+    cdef const uint8_t* mantissa_end
+    cdef bint negative = at[0] == 45
+    cdef bint exponent_negative
+    cdef long place = 0             # decimal place of the next digit: 0 is units, -1 tenths
+    cdef long exponent = 0
+    cdef int64_t seconds = 0
+    cdef int64_t fraction = 0       # nanoseconds
+    cdef bint more = False
+    cdef bint seen_point = False
+    cdef int digit
+    if negative:
+        at += 1
+    mantissa = at
+    while at < end and (at[0] | 0x20) != 101:
+        if at[0] == 46:
+            seen_point = True
+        elif not seen_point:
+            place += 1
+        at += 1
+    mantissa_end = at
+    if at < end:
+        at += 1
+        exponent_negative = at[0] == 45
+        if at[0] == 45 or at[0] == 43:
+            at += 1
+        while at < end and exponent < 0x3FFFFFFF:
+            exponent = exponent * 10 + (at[0] - 48)
+            at += 1
+        place += -exponent if exponent_negative else exponent
+    place -= 1
+    at = mantissa
+    while at < mantissa_end:
+        if at[0] == 46:
+            at += 1
+            continue
+        digit = at[0] - 48
+        if place >= 0:
+            seconds = seconds * 10 + digit
+            if seconds > LAST_SECOND:
+                return INVALID_CLAIM
+        elif place >= -9:
+            fraction = fraction * 10 + digit
+        elif digit:
+            more = True
+        place -= 1
+        at += 1
+    while place >= 0 and seconds:                  # an exponent beyond the last digit
+        seconds *= 10
+        if seconds > LAST_SECOND:
+            return INVALID_CLAIM
+        place -= 1
+    if fraction:
+        while place >= -9:
+            fraction *= 10
+            place -= 1
+    if negative and (seconds or fraction or more):
+        return INVALID_CLAIM
+    if seconds == LAST_SECOND and (fraction or more):
+        return INVALID_CLAIM
+    if seconds >= CAP_SECONDS:
+        seconds = CAP_SECONDS
+        fraction = 0
+        more = False
+    date.ns = seconds * NANOSECONDS + fraction
+    date.more = more
+    return OK
+
+
+cdef inline Fault date_claim(Span document, const Value* value, NumericDate* date) noexcept nogil:
+    if value.kind != NUMBER:
+        return WRONG_TYPE
+    return read_numeric_date(slice_span(document, value.start, value.end), date)
+
+
+cdef bint is_one_of(Span document, Value value, const Strings* expected) noexcept nogil:
+    cdef Py_ssize_t i
+    if expected.anything:
+        return True
+    for i in range(expected.count):
+        if string_is(document, value, expected.items[i]):
+            return True
+    return False
+
+
+cdef inline bint configured(const Strings* expected) noexcept nogil:
+    return expected.anything or expected.count > 0
+
+
+cdef Fault check_audience(Span document, const Value* value, const Strings* expected) noexcept nogil:
+    """A string, or an array of strings with at least one of ours (RFC 7519 section 4.1.3)."""
+    cdef Value item
+    cdef bint found = False
+    if value.kind == STRING:
+        return OK if is_one_of(document, value[0], expected) else WRONG_AUDIENCE
+    if value.kind != ARRAY:
+        return WRONG_TYPE
+    memset(&item, 0, sizeof(item))
+    while next_string(document, value[0], &item):
+        if item.kind != STRING:
+            return WRONG_TYPE
+        found = found or is_one_of(document, item, expected)
+    return OK if found or expected.anything else WRONG_AUDIENCE
+
+
+cdef class CompiledPolicy:
+    """A policy as the native steps read it. Made by ``Policy``; immutable.
+
+    Expected values are tuples of ``str``, ``None`` for ANY, ``()`` for "not configured"; times are nanoseconds.
+    """
+
+    def __cinit__(self, *, unsigned int algorithms, Py_ssize_t max_token_bytes, bint allow_padding, typ, crit, issuer,
+                  audience, subject, authorized_party, require, int64_t leeway_ns, int64_t max_age_ns,
+                  int64_t max_lifetime_ns):
+        self._kept = []
+        self.algorithms = algorithms
+        self.max_token_bytes = max_token_bytes
+        self.allow_padding = allow_padding
+        self.leeway_ns = leeway_ns
+        self.max_age_ns = max_age_ns
+        self.max_lifetime_ns = max_lifetime_ns
+        self.hold(&self.typ, typ)
+        self.hold(&self.crit, crit)
+        self.hold(&self.issuer, issuer)
+        self.hold(&self.audience, audience)
+        self.hold(&self.subject, subject)
+        self.hold(&self.authorized_party, authorized_party)
+        self.required_names = tuple(name for name in require if name not in CLAIM_NAMES[:CLAIM_COUNT])
+        self.hold(&self.required, self.required_names)
+        for name in require:
+            if name in CLAIM_NAMES[:CLAIM_COUNT]:
+                self.must_have[<int>CLAIM_NAMES.index(name)] = True
+        # an expectation makes its claim mandatory, and so does a limit on what is computed from it
+        self.must_have[<int>ISS] |= self.issuer.count > 0
+        self.must_have[<int>AUD] |= self.audience.count > 0
+        self.must_have[<int>SUB] |= self.subject.count > 0
+        self.must_have[<int>AZP] |= self.authorized_party.count > 0
+        self.must_have[<int>IAT] |= max_age_ns >= 0 or max_lifetime_ns >= 0
+        self.must_have[<int>EXP] |= max_lifetime_ns >= 0
+
+    cdef int hold(self, Strings* strings, values) except -1:
+        cdef bytes kept
+        cdef Py_ssize_t i
+        strings.anything = values is None
+        if not values:
+            return 0
+        strings.items = <Span*>calloc(len(values), sizeof(Span))
+        if strings.items == NULL:
+            raise MemoryError
+        for i, value in enumerate(values):
+            kept = (<str>value).encode("utf-8")
+            self._kept.append(kept)
+            strings.items[i] = span(<const uint8_t*>PyBytes_AS_STRING(kept), len(kept))
+            strings.count = i + 1
+        return 0
+
+    def __dealloc__(self):
+        free(self.typ.items)
+        free(self.crit.items)
+        free(self.issuer.items)
+        free(self.audience.items)
+        free(self.subject.items)
+        free(self.authorized_party.items)
+        free(self.required.items)
+
+    cdef object claim_name(self, int claim):
+        """The name of a Claim; of an extra name of `require` for REQUIRED and above."""
+        if claim >= REQUIRED:
+            return self.required_names[claim - <int>REQUIRED]
+        return CLAIM_NAMES[claim]
+
+    cdef Fault check(self, Span document, const Value* values, const Names* names, int64_t now_ns,
+                     int* claim) noexcept nogil:
+        """Decide on the claims of a scanned payload; on a refusal `claim` says which one it is about."""
+        cdef NumericDate exp, nbf, iat
+        cdef Fault fault
+        cdef Py_ssize_t i
+
+        claim[0] = EXP
+        if values[<int>EXP].kind != ABSENT:
+            fault = date_claim(document, &values[<int>EXP], &exp)
+            if fault != OK:
+                return fault
+            # now >= exp + leeway, where exp may be a little more than its nanoseconds
+            if now_ns - self.leeway_ns >= exp.ns + exp.more:
+                return EXPIRED
+        elif self.must_have[<int>EXP]:
+            return MISSING_CLAIM
+
+        claim[0] = NBF
+        if values[<int>NBF].kind != ABSENT:
+            fault = date_claim(document, &values[<int>NBF], &nbf)
+            if fault != OK:
+                return fault
+            if now_ns + self.leeway_ns < nbf.ns + nbf.more:
+                return NOT_YET_VALID
+        elif self.must_have[<int>NBF]:
+            return MISSING_CLAIM
+
+        claim[0] = IAT
+        if values[<int>IAT].kind != ABSENT:
+            fault = date_claim(document, &values[<int>IAT], &iat)
+            if fault != OK:
+                return fault
+            if iat.ns + iat.more > now_ns + self.leeway_ns:
+                return INVALID_CLAIM
+            if self.max_age_ns >= 0 and now_ns - self.max_age_ns - self.leeway_ns > iat.ns:
+                return TOO_OLD
+        elif self.must_have[<int>IAT]:
+            return MISSING_CLAIM
+
+        if self.max_lifetime_ns >= 0:
+            # where both have digits below the nanosecond, a tie is refused
+            claim[0] = EXP
+            if exp.ns - iat.ns + exp.more > self.max_lifetime_ns:
+                return LIFETIME_TOO_LONG
+
+        claim[0] = ISS
+        if values[<int>ISS].kind == ABSENT:
+            if self.must_have[<int>ISS]:
+                return MISSING_CLAIM
+        elif values[<int>ISS].kind != STRING:
+            return WRONG_TYPE
+        elif not is_one_of(document, values[<int>ISS], &self.issuer):
+            return WRONG_ISSUER
+
+        claim[0] = AUD
+        if values[<int>AUD].kind != ABSENT:
+            fault = check_audience(document, &values[<int>AUD], &self.audience)
+            if fault != OK:
+                return fault
+        elif self.must_have[<int>AUD]:
+            return MISSING_CLAIM
+
+        claim[0] = SUB
+        if values[<int>SUB].kind == ABSENT:
+            if self.must_have[<int>SUB]:
+                return MISSING_CLAIM
+        elif values[<int>SUB].kind != STRING:
+            return WRONG_TYPE
+        elif configured(&self.subject) and not is_one_of(document, values[<int>SUB], &self.subject):
+            return WRONG_SUBJECT
+
+        claim[0] = AZP
+        if values[<int>AZP].kind == ABSENT:
+            if self.must_have[<int>AZP]:
+                return MISSING_CLAIM
+        elif values[<int>AZP].kind != STRING:
+            return WRONG_TYPE
+        elif configured(&self.authorized_party) and not is_one_of(
+                document, values[<int>AZP], &self.authorized_party):
+            return WRONG_AUTHORIZED_PARTY
+
+        claim[0] = JTI
+        if values[<int>JTI].kind == ABSENT:
+            if self.must_have[<int>JTI]:
+                return MISSING_CLAIM
+        elif values[<int>JTI].kind != STRING:
+            return WRONG_TYPE
+
+        for i in range(self.required.count):
+            if not has_member(names, document, self.required.items[i]):
+                claim[0] = REQUIRED + <int>i
+                return MISSING_CLAIM
+        claim[0] = NO_CLAIM
+        return OK

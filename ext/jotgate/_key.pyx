@@ -1,0 +1,203 @@
+"""A prepared key checks one signature; a table finds the key for a header.
+
+The arithmetic is cryptography's. What is prepared once per key is the object it needs: a keyed HMAC to copy, or the
+bound ``verify`` of a public key with its padding and hash.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport uint8_t, uint32_t
+from libc.string cimport memcpy
+
+from cryptography.exceptions import InvalidSignature
+
+from jotgate._codec cimport Span, constant_time_same, span
+from jotgate._fault cimport BAD_SIGNATURE, OK, UNDECIDED, Fault
+from jotgate._json cimport STRING, Value, string_is
+
+_NAMES = (
+    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
+    "ES256K", "Ed25519", "Ed448", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87",
+)
+ALGORITHM_NUMBERS = {name: number for number, name in enumerate(_NAMES)}
+
+# What a header may call an algorithm, as spans for the nogil steps; the bytes objects are kept by the list.
+_SPELLINGS = [name.encode() for name in (*_NAMES, "EdDSA")]
+cdef enum:
+    SPELLING_COUNT = 19             # ALGORITHM_COUNT and the name that two algorithms share
+cdef Span[SPELLING_COUNT] SPELLINGS
+for _index, _name in enumerate(_SPELLINGS):
+    SPELLINGS[<int>_index] = span(<const uint8_t*>PyBytes_AS_STRING(_name), len(_name))
+
+
+cdef uint32_t algorithms_named(Span document, Value name) noexcept nogil:
+    """The algorithms that a header's `alg` value means: exact bytes, after unescaping (RFC 7515 section 5.3)."""
+    cdef int i
+    if name.kind != STRING:
+        return 0
+    for i in range(ALGORITHM_COUNT):
+        if string_is(document, name, SPELLINGS[i]):
+            return <uint32_t>1 << i
+    if string_is(document, name, SPELLINGS[<int>ALGORITHM_COUNT]):
+        return <uint32_t>1 << ED25519 | <uint32_t>1 << ED448
+    return 0
+
+
+cdef Py_ssize_t write_der_integer(Span number, uint8_t* out) noexcept nogil:
+    """Write an unsigned big-endian number as a DER INTEGER; at most number.size + 3 bytes."""
+    cdef const uint8_t* at = number.start
+    cdef Py_ssize_t size = number.size
+    cdef Py_ssize_t sign_byte
+    while size > 1 and at[0] == 0:
+        at += 1
+        size -= 1
+    sign_byte = at[0] >> 7          # a set top bit would read as a minus sign
+    out[0] = 0x02
+    out[1] = <uint8_t>(size + sign_byte)
+    out[2] = 0
+    memcpy(out + 2 + sign_byte, at, size)
+    return 2 + sign_byte + size
+
+
+cdef Py_ssize_t ecdsa_der(Span signature, uint8_t* out) noexcept nogil:
+    """Turn R || S (RFC 7518 section 3.4) into a DER SEQUENCE.
+
+    `out` has MAX_ECDSA_DER bytes, proved enough: at most 66 bytes a number after the exact-length check, 3 more for
+    each INTEGER, 3 for the SEQUENCE.
+    """
+    cdef uint8_t numbers[2 * (66 + 3)]
+    cdef Py_ssize_t half = signature.size // 2
+    cdef Py_ssize_t size = write_der_integer(span(signature.start, half), numbers)
+    size += write_der_integer(span(signature.start + half, half), numbers + size)
+    out[0] = 0x30
+    if size < 0x80:
+        out[1] = <uint8_t>size
+        memcpy(out + 2, numbers, size)
+        return size + 2
+    out[1] = 0x81
+    out[2] = <uint8_t>size
+    memcpy(out + 3, numbers, size)
+    return size + 3
+
+cdef enum:
+    MAX_ECDSA_DER = 3 + 2 * (66 + 3)
+
+
+cdef class KeyHandle:
+    """One key, prepared for one algorithm. Immutable.
+
+    Args:
+        algorithm: Number from ``ALGORITHM_NUMBERS``.
+        kid: Key id or None.
+        context: What checks a signature: ``(keyed HMAC,)``, ``(RSA key, padding, hash)``, ``(EC key, ECDSA)``, or
+            ``(key,)`` for EdDSA and ML-DSA.
+        signature_bytes: Exact length of every signature of this key.
+    """
+
+    def __cinit__(self, int algorithm, kid, tuple context, Py_ssize_t signature_bytes):
+        if not 0 <= algorithm < ALGORITHM_COUNT:
+            raise ValueError("no such algorithm")
+        # The bounds that the stack buffers of the native steps rely on
+        if not 0 < signature_bytes <= (MAX_SIGNATURE_BYTES if algorithm >= ED25519 else 1024):
+            raise ValueError("signature length out of range")
+        if ES256 <= algorithm <= ES256K and (signature_bytes > 132 or signature_bytes % 2):
+            raise ValueError("signature length out of range")
+        self.algorithm = algorithm
+        self.kid = kid
+        self.signature_bytes = signature_bytes
+        self._context = context
+        self._call = context[0].copy if algorithm <= HS512 else context[0].verify
+
+    cdef Fault check(self, Span signature, bytes data) noexcept:
+        """Check a signature of exactly `signature_bytes` bytes over `data`.
+
+        Only InvalidSignature means a bad one. Any other error of the primitive decides nothing: `noexcept` reports it
+        as unraisable and returns UNDECIDED.
+        """
+        cdef uint8_t der[MAX_ECDSA_DER]
+        cdef object written
+        cdef object outcome
+        if signature.size != self.signature_bytes:
+            return BAD_SIGNATURE
+        if self.algorithm <= HS512:
+            mac = self._call()
+            mac.update(data)
+            written = mac.finalize()
+            if type(written) is not bytes or len(<bytes>written) != self.signature_bytes:
+                return UNDECIDED
+            if constant_time_same(<const uint8_t*>PyBytes_AS_STRING(written), signature.start, signature.size):
+                return OK
+            return BAD_SIGNATURE
+        if ES256 <= self.algorithm <= ES256K:
+            written = PyBytes_FromStringAndSize(<const char*>der, ecdsa_der(signature, der))
+        else:
+            written = PyBytes_FromStringAndSize(<const char*>signature.start, signature.size)
+        try:
+            if self.algorithm <= PS512:
+                outcome = self._call(written, data, self._context[1], self._context[2])
+            elif self.algorithm <= ES256K:
+                outcome = self._call(written, data, self._context[1])
+            else:
+                outcome = self._call(written, data)
+        except InvalidSignature:
+            return BAD_SIGNATURE
+        return OK if outcome is None else UNDECIDED
+
+    def verify(self, data, signature):
+        """Return whether ``signature`` (raw JWS form) is this key's over ``data``; both ``bytes``."""
+        cdef bytes over = data
+        cdef bytes raw = signature
+        return self.check(span(<const uint8_t*>PyBytes_AS_STRING(raw), len(raw)), over) == OK
+
+    def __repr__(self):
+        return f"<KeyHandle {_NAMES[self.algorithm]} kid={self.kid!r}>"
+
+
+cdef class KeyTable:
+    """Immutable index of keys by (kid, algorithm)."""
+
+    def __cinit__(self, handles):
+        cdef KeyHandle handle
+        cdef dict by_kid
+        self._by_kid = [None] * ALGORITHM_COUNT
+        self._only = [None] * ALGORITHM_COUNT
+        for item in handles:
+            handle = item
+            self._count[handle.algorithm] += 1
+            self._only[handle.algorithm] = handle if self._count[handle.algorithm] == 1 else None
+            if self._by_kid[handle.algorithm] is None:
+                self._by_kid[handle.algorithm] = {}
+            by_kid = self._by_kid[handle.algorithm]
+            if handle.kid in by_kid:
+                raise ValueError("two keys with one kid and algorithm")
+            by_kid[handle.kid] = handle
+
+    cdef KeyHandle find(self, object kid, uint32_t algorithms):
+        """The one key that may serve a token with this kid (or None) and one of these algorithms, else None.
+
+        A kid names its key exactly. Without one, or where only a key without kid could answer, the key must be the
+        set's only one of these algorithms.
+        """
+        cdef KeyHandle found = None
+        cdef KeyHandle lone = None
+        cdef int total = 0
+        cdef int matches = 0
+        cdef int i
+        for i in range(ALGORITHM_COUNT):
+            if not algorithms >> i & 1 or self._count[i] == 0:
+                continue
+            total += self._count[i]
+            lone = self._only[i]
+            if kid is not None:
+                handle = (<dict>self._by_kid[i]).get(kid)
+                if handle is not None:
+                    found = handle
+                    matches += 1
+        if matches:
+            return found if matches == 1 else None
+        if total == 1 and lone is not None and (kid is None or lone.kid is None):
+            return lone
+        return None
+
+    def lookup(self, kid, algorithms):
+        """Return the ``KeyHandle`` for a kid (or None) and an algorithm mask, or None."""
+        return self.find(kid, algorithms)
