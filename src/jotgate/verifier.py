@@ -1,0 +1,154 @@
+"""The verifier: keys and policy bound together, ready to decide on tokens."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from ._engine import Engine, Lane
+from ._token import VerifiedToken
+from .errors import PolicyError
+from .keys.algorithms import ALGORITHMS
+from .keys.key import SigningKey, VerificationKey
+from .keys.keyset import KeySet
+from .policy import AnyValue, Policy
+
+KeySource = VerificationKey | KeySet
+IssuerMap = Mapping[str, tuple[KeySource, Policy]]
+
+_BACKENDS = ("auto", "cryptography", "libcrypto")
+
+
+class Verifier(Engine):
+    """Verifies tokens by one policy, or by one policy for each issuer.
+
+    Build it once and share it: it is immutable but for ``replace_keys``, and safe to use from several threads.
+    Construction does no I/O.
+
+    Args:
+        keys: A ``VerificationKey`` or ``KeySet``; or a mapping from issuer to ``(keys, policy)``, where each token is
+            decided by the entry of the issuer it names, by exact match.
+        policy: What tokens must satisfy. Left out with a mapping.
+        backend: Which library checks signatures: ``"cryptography"``, or ``"auto"`` for the best there is.
+            ``"libcrypto"`` demands the native lanes.
+
+    Raises:
+        PolicyError: ``invalid_policy``: the arguments do not belong together, or the backend is not there.
+        InvalidKeyError: ``invalid_key``: a key without ``alg`` could serve several of the policy's algorithms.
+
+    Spec: RFC 7519 section 7.2; RFC 8725 section 3.
+    """
+
+    __slots__ = ("__weakref__", "_policy")
+
+    def __init__(
+        self,
+        keys: KeySource | IssuerMap,
+        policy: Policy | None = None,
+        *,
+        backend: str = "auto",
+    ) -> None:
+        if backend not in _BACKENDS:
+            raise PolicyError("backend is one of: auto, cryptography, libcrypto")
+        if backend == "libcrypto":
+            raise PolicyError("this build has no libcrypto lanes; use backend='auto' or 'cryptography'")
+        if isinstance(keys, Mapping):
+            if policy is not None:
+                raise PolicyError("with a mapping of issuers each entry brings its own policy; leave policy out")
+        elif not isinstance(policy, Policy):
+            raise PolicyError("a Verifier needs a Policy")
+        self._policy = policy
+        self.replace_keys(keys)
+
+    async def verify_async(self, text: str | bytes, *, fresh: bool = False) -> VerifiedToken:
+        """Verify as ``verify`` does; awaits only where keys must be fetched, and keys given as objects never are."""
+        return self.verify(text, fresh=fresh)
+
+    def replace_keys(self, keys: KeySource | IssuerMap) -> None:
+        """Swap the keys in one step; tokens being verified meanwhile see the old set or the new one, whole.
+
+        Args:
+            keys: In the form the verifier was built with: a key or set, or a mapping from issuer to
+                ``(keys, policy)``.
+
+        Raises:
+            PolicyError: ``invalid_policy``: the other form. The keys stay as they were.
+            InvalidKeyError: ``invalid_key``. The keys stay as they were.
+        """
+        if self._policy is not None:
+            self._bind(_lane(keys, self._policy))
+        else:
+            self._bind_issuers(_lanes(keys))
+
+    def stats(self) -> dict[str, object]:
+        """Return counters since construction.
+
+        Returns:
+            ``verdicts``: how many tokens were ``accepted``, and refused by code; ``backend``: which library serves
+            each algorithm.
+        """
+        return {
+            "verdicts": self._verdicts_by_code(),
+            "backend": dict.fromkeys(ALGORITHMS, "cryptography"),
+        }
+
+    @property
+    def ready(self) -> bool:
+        """Whether tokens can be decided now. Keys given as objects are always there."""
+        return True
+
+    def warm(self) -> None:
+        """Fetch what verifying needs, before the first token does. Keys given as objects need nothing."""
+
+    async def warm_async(self) -> None:
+        """Fetch what verifying needs, as ``warm`` does."""
+
+    def close(self) -> None:
+        """Stop what runs in the background. Keys given as objects start nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Verifier policy={self._policy!r}>" if self._policy is not None else "<Verifier for several issuers>"
+
+
+def _lane(keys: object, policy: Policy) -> Lane:
+    if isinstance(keys, VerificationKey):
+        keys = KeySet([keys])
+    if not isinstance(keys, KeySet):
+        raise PolicyError(_advice(keys))
+    return Lane(policy._compiled, keys._bind(policy._canonical)._table)
+
+
+def _lanes(issuers: object) -> dict[bytes, Lane]:
+    if not isinstance(issuers, Mapping) or not issuers:
+        raise PolicyError("several issuers are given as a mapping from issuer to (keys, policy)")
+    if "keys" in issuers:
+        raise PolicyError("this looks like a JWKS document; load it with KeySet.from_jwks")
+    lanes = {}
+    for issuer, entry in issuers.items():
+        if type(issuer) is not str or not issuer or not isinstance(entry, tuple) or len(entry) != 2:
+            raise PolicyError("several issuers are given as a mapping from issuer to (keys, policy)")
+        keys, policy = entry
+        if not isinstance(policy, Policy):
+            raise PolicyError("each issuer needs a Policy")
+        expected = (policy.issuer,) if isinstance(policy.issuer, str) else policy.issuer
+        if not isinstance(expected, AnyValue) and issuer not in expected:
+            raise PolicyError("an issuer's policy must expect that issuer, or ANY")
+        lanes[issuer.encode("utf-8")] = _lane(keys, policy)
+    return lanes
+
+
+def _advice(keys: object) -> str:
+    if isinstance(keys, SigningKey):
+        return "a Verifier takes public keys; use key.public()"
+    if isinstance(keys, Mapping):
+        return "this verifier was built with one policy; give it a key or a KeySet"
+    if isinstance(keys, str | bytes):
+        return "a Verifier takes keys, not text; load them with KeySet.from_jwks or VerificationKey.from_pem"
+    return "a Verifier takes a VerificationKey, a KeySet, or a mapping from issuer to (keys, policy)"
