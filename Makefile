@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BUILT := $(VENV)/built
-NATIVE := $(wildcard ext/jotgate/*.pyx ext/jotgate/*.pxd)
+NATIVE := $(wildcard ext/jotgate/*.pyx ext/jotgate/*.pxd ext/jotgate/*.h)
 
 .PHONY: demo test lint bench gates fuzz sanitize coverage wheels clean
 .DELETE_ON_ERROR:
@@ -28,7 +28,7 @@ $(BUILT): $(VENV)/ready setup.py $(NATIVE)
 lint: $(BUILT)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/cython-lint ext/jotgate
+	PATH="$(BIN):$$PATH" $(BIN)/cython-lint ext/jotgate
 	$(BIN)/mypy src/jotgate
 
 # Needs the rival libraries, which it installs into environments of their own.

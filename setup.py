@@ -18,7 +18,7 @@ TRACE = os.environ.get("JOTGATE_TRACE") == "1"
 sources = sorted(Path("ext/jotgate").glob("*.pyx"))
 compile_args, link_args, macros = [], [], []
 if sys.platform != "win32":
-    compile_args = ["-O3", "-fno-strict-aliasing", "-Wall", "-Wextra", "-Wno-unused-parameter"]
+    compile_args = ["-O3", "-fno-strict-aliasing", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-sign-compare"]
 if SANITIZE:
     # -fno-sanitize=alignment stays off the list on purpose: unaligned loads go through memcpy
     compile_args = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
@@ -33,7 +33,8 @@ setup(
             Extension(
                 f"jotgate.{source.stem}",
                 [source.as_posix()],
-                depends=[path.as_posix() for path in sorted(Path("ext/jotgate").glob("*.p[xy][dx]"))],
+                depends=[path.as_posix() for path in sorted(Path("ext/jotgate").glob("*.*[dxh]"))],
+                include_dirs=["ext/jotgate"],
                 extra_compile_args=compile_args,
                 extra_link_args=link_args,
                 define_macros=macros,

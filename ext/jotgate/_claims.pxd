@@ -16,8 +16,9 @@ cdef struct Strings:
 
 
 cdef struct NumericDate:
-    int64_t ns                      # Unix nanoseconds, rounded down; capped far in the future
-    bint more                       # the true value is a little larger: digits below the nanosecond
+    int64_t seconds                 # Unix seconds, 0 to 253402300799
+    int64_t ns                      # and nanoseconds, 0 to 999999999
+    bint more                       # and a little more: there are digits below the nanosecond
 
 
 cdef Vocabulary CLAIMS              # word[i] is the name of Claim i
@@ -38,7 +39,8 @@ cdef class CompiledPolicy:
     cdef bint must_have[CLAIM_COUNT]
     cdef int64_t leeway_ns
     cdef int64_t max_age_ns                    # negative: no limit
-    cdef int64_t max_lifetime_ns               # negative: no limit
+    cdef int64_t max_lifetime_s                # whole seconds; negative: no limit
+    cdef int64_t max_lifetime_ns               # and nanoseconds, 0 to 999999999
     cdef list _kept                            # the bytes objects that every Span above points into
     cdef tuple required_names
 

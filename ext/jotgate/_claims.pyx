@@ -22,8 +22,6 @@ from jotgate._fault import CLAIM_NAMES
 
 cdef int64_t NANOSECONDS = 1_000_000_000
 cdef int64_t LAST_SECOND = 253_402_300_799      # 9999-12-31T23:59:59Z; RFC 7519 leaves the range open
-# A date beyond 2262 does not fit 64-bit nanoseconds. Capping it decides nothing else: no clock reads that far.
-cdef int64_t CAP_SECONDS = 9_200_000_000
 
 for _claim_name in CLAIM_NAMES[:CLAIM_COUNT]:
     add_word(&CLAIMS, (_claim_name or "").encode())
@@ -33,6 +31,22 @@ CLAIMS.word[<int>NO_CLAIM] = ~CLAIMS.word[<int>NO_CLAIM]
 
 cdef Fault read_numeric_date(Span number, NumericDate* date) noexcept nogil:
     """Read a valid JSON number as a NumericDate in [0, 253402300799], exactly (RFC 7519 section 2)."""
+    cdef int64_t seconds = 0
+    cdef Py_ssize_t i
+    if number.size == 10:           # every date from 2001 to 2286 written as issuers write it: 80 ns of 800 saved
+        for i in range(10):
+            if <uint8_t>(number.start[i] - 48) > 9:
+                return read_any_number(number, date)
+            seconds = seconds * 10 + (number.start[i] - 48)
+        date.seconds = seconds
+        date.ns = 0
+        date.more = False
+        return OK
+    return read_any_number(number, date)
+
+
+cdef Fault read_any_number(Span number, NumericDate* date) noexcept nogil:
+    """Any spelling: sign, fraction, exponent."""
     cdef const uint8_t* at = number.start
     cdef const uint8_t* end = at + number.size
     cdef const uint8_t* mantissa
@@ -95,13 +109,38 @@ cdef Fault read_numeric_date(Span number, NumericDate* date) noexcept nogil:
         return INVALID_CLAIM
     if seconds == LAST_SECOND and (fraction or more):
         return INVALID_CLAIM
-    if seconds >= CAP_SECONDS:
-        seconds = CAP_SECONDS
-        fraction = 0
-        more = False
-    date.ns = seconds * NANOSECONDS + fraction
+    date.seconds = seconds
+    date.ns = fraction
     date.more = more
     return OK
+
+
+cdef bint has_come(const NumericDate* date, int64_t now_ns) noexcept nogil:
+    """Whether now >= date, exactly. `now_ns` may be shifted by leeway and so lie before 1970."""
+    cdef int64_t seconds = now_ns // NANOSECONDS
+    cdef int64_t ns = now_ns % NANOSECONDS
+    if ns < 0:                                     # cdivision rounds towards zero
+        seconds -= 1
+        ns += NANOSECONDS
+    if seconds != date.seconds:
+        return seconds > date.seconds
+    return ns >= date.ns + date.more
+
+
+cdef bint has_passed(const NumericDate* date, int64_t now_ns) noexcept nogil:
+    """Whether now > date, exactly."""
+    cdef NumericDate next_ns = date[0]
+    next_ns.more = True                            # now is whole nanoseconds: past the date is past its nanosecond
+    return has_come(&next_ns, now_ns)
+
+
+cdef bint longer_than(const NumericDate* start, const NumericDate* end, int64_t seconds, int64_t ns) noexcept nogil:
+    """Whether end - start > seconds.ns; where both have digits below the nanosecond, a tie counts as longer."""
+    cdef int64_t whole = end.seconds - start.seconds - seconds
+    cdef int64_t rest = end.ns - start.ns - ns     # -2e9 to 1e9
+    if whole > 2 or whole < -2:
+        return whole > 0
+    return whole * NANOSECONDS + rest + end.more > 0
 
 
 cdef inline Fault date_claim(Span document, const Value* value, NumericDate* date) noexcept nogil:
@@ -148,13 +187,14 @@ cdef class CompiledPolicy:
 
     def __cinit__(self, *, unsigned int algorithms, Py_ssize_t max_token_bytes, bint allow_padding, typ, crit, issuer,
                   audience, subject, authorized_party, require, int64_t leeway_ns, int64_t max_age_ns,
-                  int64_t max_lifetime_ns):
+                  int64_t max_lifetime_s, int64_t max_lifetime_ns):
         self._kept = []
         self.algorithms = algorithms
         self.max_token_bytes = max_token_bytes
         self.allow_padding = allow_padding
         self.leeway_ns = leeway_ns
         self.max_age_ns = max_age_ns
+        self.max_lifetime_s = max_lifetime_s
         self.max_lifetime_ns = max_lifetime_ns
         self.hold(&self.typ, typ)
         self.hold(&self.crit, crit)
@@ -172,8 +212,8 @@ cdef class CompiledPolicy:
         self.must_have[<int>AUD] |= self.audience.count > 0
         self.must_have[<int>SUB] |= self.subject.count > 0
         self.must_have[<int>AZP] |= self.authorized_party.count > 0
-        self.must_have[<int>IAT] |= max_age_ns >= 0 or max_lifetime_ns >= 0
-        self.must_have[<int>EXP] |= max_lifetime_ns >= 0
+        self.must_have[<int>IAT] |= max_age_ns >= 0 or max_lifetime_s >= 0
+        self.must_have[<int>EXP] |= max_lifetime_s >= 0
 
     cdef int hold(self, Strings* strings, values) except -1:
         cdef bytes kept
@@ -218,8 +258,7 @@ cdef class CompiledPolicy:
             fault = date_claim(document, &values[<int>EXP], &exp)
             if fault != OK:
                 return fault
-            # now >= exp + leeway, where exp may be a little more than its nanoseconds
-            if now_ns - self.leeway_ns >= exp.ns + exp.more:
+            if has_come(&exp, now_ns - self.leeway_ns):
                 return EXPIRED
         elif self.must_have[<int>EXP]:
             return MISSING_CLAIM
@@ -229,7 +268,7 @@ cdef class CompiledPolicy:
             fault = date_claim(document, &values[<int>NBF], &nbf)
             if fault != OK:
                 return fault
-            if now_ns + self.leeway_ns < nbf.ns + nbf.more:
+            if not has_come(&nbf, now_ns + self.leeway_ns):
                 return NOT_YET_VALID
         elif self.must_have[<int>NBF]:
             return MISSING_CLAIM
@@ -239,17 +278,16 @@ cdef class CompiledPolicy:
             fault = date_claim(document, &values[<int>IAT], &iat)
             if fault != OK:
                 return fault
-            if iat.ns + iat.more > now_ns + self.leeway_ns:
+            if not has_come(&iat, now_ns + self.leeway_ns):
                 return INVALID_CLAIM
-            if self.max_age_ns >= 0 and now_ns - self.max_age_ns - self.leeway_ns > iat.ns:
+            if self.max_age_ns >= 0 and has_passed(&iat, now_ns - self.max_age_ns - self.leeway_ns):
                 return TOO_OLD
         elif self.must_have[<int>IAT]:
             return MISSING_CLAIM
 
-        if self.max_lifetime_ns >= 0:
-            # where both have digits below the nanosecond, a tie is refused
+        if self.max_lifetime_s >= 0:
             claim[0] = EXP
-            if exp.ns - iat.ns + exp.more > self.max_lifetime_ns:
+            if longer_than(&iat, &exp, self.max_lifetime_s, self.max_lifetime_ns):
                 return LIFETIME_TOO_LONG
 
         claim[0] = ISS

@@ -79,7 +79,7 @@ cdef Fault split_compact(Span text, bint allow_padding, Compact* parts) noexcept
 cdef Py_ssize_t decoded_size(Py_ssize_t text_size) noexcept nogil                # -1: no base64url text is this long
 cdef Py_ssize_t encoded_size(Py_ssize_t byte_count) noexcept nogil
 cdef bint decode_base64url(Span text, uint8_t* out) noexcept nogil               # out: decoded_size(text.size) bytes
-cdef bint is_canonical_tail(Span text) noexcept nogil                            # length and unused bits of the last group
+cdef bint is_canonical_tail(Span text) noexcept nogil                            # length, unused bits of the last group
 cdef void encode_base64url(Span data, uint8_t* out) noexcept nogil               # out: encoded_size(data.size) bytes
 
 cdef bint constant_time_same(const uint8_t* one, const uint8_t* other, size_t size) noexcept nogil

@@ -10,8 +10,8 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_DecodeUTF8, PyUnicode_GET_LENGTH
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_GET_LENGTH
+from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memset
 
 from jotgate._cache cimport HeaderMemo
@@ -26,8 +26,8 @@ from jotgate._fault cimport (
     WRONG_ISSUER, Fault,
 )
 from jotgate._json cimport (
-    ABSENT, ARRAY, STRING, Names, Value, Vocabulary, add_word, has_member, names_free, names_init, next_string,
-    scan_object, string_is,
+    ABSENT, ARRAY, STRING, Names, Value, Vocabulary, add_word, copy_string, has_member, names_free, names_init,
+    next_string, scan_object, string_is,
 )
 from jotgate._key cimport MAX_SIGNATURE_BYTES, KeyTable, algorithms_named
 from jotgate._token cimport Header, make_header, make_payload, make_token, string_value
@@ -39,8 +39,6 @@ cdef extern from "Python.h":
     void* PyUnicode_DATA(object text) noexcept
     # Raw pointers and no exception value: conclude() sets the error and returns NULL itself.
     void PyErr_SetObject(PyObject* type, PyObject* value) noexcept
-    PyObject* PyTuple_Pack(Py_ssize_t count, PyObject* first, PyObject* second, PyObject* third) noexcept
-    void Py_XDECREF(PyObject* reference) noexcept
 
     ctypedef struct PyMethodDef:
         const char* ml_name
@@ -69,6 +67,7 @@ for _name in (b"alg", b"crit", b"typ", b"b64", b"kid"):
 
 cdef enum:
     MAX_KID_BYTES = 256
+    MAX_TYP_BYTES = 256             # RFC 6838 section 4.2 ends a media type at 255
     MAX_CRIT = 64                   # names a policy may list; one bit each
 
 cdef const uint8_t* MEDIA_PREFIX = b"application/"
@@ -159,6 +158,7 @@ cdef class Lane:
     cdef Fault check_header(self, Span document, const Value* values, const Names* names, int* claim) noexcept nogil:
         """alg before anything else, then crit, typ, b64, kid. jwk, jku, x5u and x5c choose nothing and are not read."""
         cdef Fault fault
+        cdef uint8_t kid[MAX_KID_BYTES]
         if not algorithms_named(document, values[<int>ALG]) & self.policy.algorithms:
             return ALGORITHM_NOT_ALLOWED
         if values[<int>CRIT].kind != ABSENT:
@@ -173,7 +173,7 @@ cdef class Lane:
         if values[<int>KID].kind != ABSENT:
             if values[<int>KID].kind != STRING:
                 return BAD_HEADER
-            if not 0 < values[<int>KID].end - values[<int>KID].start <= MAX_KID_BYTES:
+            if copy_string(document, values[<int>KID], kid, MAX_KID_BYTES) < 1:
                 return BAD_HEADER
         return OK
 
@@ -199,6 +199,8 @@ cdef class Lane:
         return OK if seen else CRITICAL_HEADER
 
     cdef Fault check_typ(self, Span document, Value typ, int* claim) noexcept nogil:
+        cdef uint8_t written[MAX_TYP_BYTES]
+        cdef Py_ssize_t size
         cdef Py_ssize_t i
         if typ.kind == ABSENT:
             if self.policy.typ.count:
@@ -209,8 +211,9 @@ cdef class Lane:
             return BAD_HEADER
         if not self.policy.typ.count:
             return OK
+        size = copy_string(document, typ, written, MAX_TYP_BYTES)
         for i in range(self.policy.typ.count):
-            if same_media_type(slice_span(document, typ.start, typ.end), self.policy.typ.items[i]):
+            if size >= 0 and same_media_type(span(written, size), self.policy.typ.items[i]):
                 return OK
         claim[0] = TYP
         return INVALID_CLAIM
@@ -243,9 +246,9 @@ cdef Fault read_text(object text, Py_ssize_t max_bytes, Span* whole) noexcept:
     whole[0] = span(NULL, 0)
     if PyUnicode_CheckExact(text):
         whole[0] = span(<const uint8_t*>PyUnicode_DATA(text), PyUnicode_GET_LENGTH(text))
-        if whole.size > max_bytes:
-            return TOO_LARGE
-        return OK if PyUnicode_IS_COMPACT_ASCII(text) else NOT_COMPACT
+        if not PyUnicode_IS_COMPACT_ASCII(text):
+            return NOT_COMPACT
+        return OK if whole.size <= max_bytes else TOO_LARGE
     if PyBytes_CheckExact(text):
         whole[0] = document_of(text)
         return OK if whole.size <= max_bytes else TOO_LARGE
@@ -381,32 +384,36 @@ cdef class Engine:
 
 # -- the door --------------------------------------------------------------------------------------------------------
 
-# Rows of errors.BY_FAULT, which keeps them alive.
+# By fault: the class to raise, and its args for a refusal that is about no claim. Exceptions are made anew for each
+# raise; their args are tuples of constants and can be shared. _ARGS keeps them alive, errors.BY_FAULT the classes.
 cdef PyObject* ERROR_CLASS[FAULT_COUNT]
-cdef PyObject* ERROR_MESSAGE[FAULT_COUNT]
-cdef PyObject* ERROR_CODE[FAULT_COUNT]
+cdef PyObject* ERROR_ARGS[FAULT_COUNT]
+_ARGS = []
 for _fault in range(FAULT_COUNT):
-    _row = BY_FAULT.get(_fault, BY_FAULT[<int>UNDECIDED])
-    ERROR_CLASS[<int>_fault] = <PyObject*>_row[0]
-    ERROR_CODE[<int>_fault] = <PyObject*>_row[1]
-    ERROR_MESSAGE[<int>_fault] = <PyObject*>_row[2]
+    _error, _code, _message = BY_FAULT.get(_fault, BY_FAULT[<int>UNDECIDED])
+    _ARGS.append((_message, _code, None))
+    ERROR_CLASS[<int>_fault] = <PyObject*>_error
+    ERROR_ARGS[<int>_fault] = <PyObject*>_ARGS[_fault]
 
 
 cdef PyObject* conclude(Fault fault, Outcome* outcome) noexcept:
     """The one place that raises: the token for OK, else an error set and NULL, as a C method returns."""
-    cdef PyObject* claim
-    cdef PyObject* args
-    if fault == OK and outcome.token != NULL:
-        return outcome.token
-    if not 0 <= <int>fault < FAULT_COUNT or fault == OK:
+    if fault == OK:
+        if outcome.token != NULL:
+            return outcome.token
         fault = UNDECIDED
-    claim = outcome.claim if outcome.claim != NULL else <PyObject*>None
-    args = PyTuple_Pack(3, ERROR_MESSAGE[<int>fault], ERROR_CODE[<int>fault], claim)
-    if args != NULL:
-        PyErr_SetObject(ERROR_CLASS[<int>fault], args)
-    Py_XDECREF(args)
-    Py_XDECREF(outcome.claim)
+    if outcome.claim == NULL:
+        PyErr_SetObject(ERROR_CLASS[<int>fault], ERROR_ARGS[<int>fault])
+    else:
+        set_claim_error(fault, <object>outcome.claim)
+        Py_DECREF(<object>outcome.claim)
     return NULL
+
+
+cdef void set_claim_error(Fault fault, object claim) noexcept:
+    message, code, _ = <tuple>ERROR_ARGS[<int>fault]
+    args = (message, code, claim)
+    PyErr_SetObject(ERROR_CLASS[<int>fault], <PyObject*>args)
 
 
 # verify() is a method definition of our own, not a Cython `def`, which would add a traceback entry of its own to every
@@ -445,7 +452,7 @@ cdef PyObject* text_argument(PyObject** args, Py_ssize_t count, tuple keywords) 
         PyErr_SetObject(<PyObject*>TypeError, <PyObject*>"verify() takes one token and the option fresh")
         return NULL
     if fresh != NULL and <object>fresh:
-        PyErr_SetObject(<PyObject*>PolicyError, <PyObject*>"fresh=True asks a revocation store, and this verifier has none")
+        PyErr_SetObject(<PyObject*>PolicyError, <PyObject*>"fresh=True needs a verifier with revocations")
         return NULL
     return text
 

@@ -36,7 +36,7 @@ cdef enum Fault:
     WRONG_ISSUER           # `iss` is not one of the expected
     WRONG_AUDIENCE         # `aud` names none of the expected
     WRONG_SUBJECT          # `sub` is not one of the expected
-    WRONG_AUTHORIZED_PARTY # `azp` is not one of the expected
+    WRONG_AUTHORIZED_PARTY  # `azp` is not one of the expected
 
     FAULT_COUNT            # how many there are; the size of every table over them
 

@@ -12,7 +12,7 @@ from jotgate._fault cimport Fault
 cdef enum:
     MAX_DEPTH = 32                  # the document's own object is depth 1
     MAX_WANTED = 10                 # names a vocabulary can hold
-    INLINE_NAMES = 64               # name slots inside a Names; more are allocated
+    INLINE_NAMES = 32               # name slots inside a Names; more are allocated
     MAX_DOCUMENT = 0x3FFFFFFF       # offsets are 32 bits
 
 
@@ -64,5 +64,6 @@ cdef Fault scan_object(Span document, const Vocabulary* vocabulary, Value* value
 
 cdef bint has_member(const Names* names, Span document, Span name) noexcept nogil         # of the outermost object
 cdef bint string_is(Span document, Value value, Span expected) noexcept nogil             # after unescaping
+cdef Py_ssize_t copy_string(Span document, Value value, uint8_t* out, Py_ssize_t room) noexcept nogil  # -1: no room
 cdef bint next_string(Span document, Value array, Value* item) noexcept nogil             # walks an array of strings
 cdef void add_word(Vocabulary* vocabulary, bytes name) noexcept

@@ -227,6 +227,21 @@ cdef bint string_is(Span document, Value value, Span expected) noexcept nogil:
     return same_string(slice_span(document, value.start, value.end), value.escaped, expected, False)
 
 
+cdef Py_ssize_t copy_string(Span document, Value value, uint8_t* out, Py_ssize_t room) noexcept nogil:
+    """Write a string's value, unescaped, and return its size; -1 when it takes more than `room` bytes."""
+    cdef Unescaper reader = unescaper(slice_span(document, value.start, value.end), value.escaped)
+    cdef Py_ssize_t size = 0
+    cdef int c
+    while True:
+        c = next_byte(&reader)
+        if c < 0:
+            return size
+        if size == room:
+            return -1
+        out[size] = <uint8_t>c
+        size += 1
+
+
 # -- names -----------------------------------------------------------------------------------------------------------
 
 cdef void names_init(Names* names) noexcept nogil:

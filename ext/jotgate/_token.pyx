@@ -4,11 +4,9 @@ Nobody but the engine makes one, and nobody can alter one: a token may be shared
 are parsed when somebody first asks, from bytes that the strict scanner has already passed.
 """
 
-import sys
-
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
-from cpython.object cimport PyTypeObject
+from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport uint8_t
 from libc.string cimport memcpy
@@ -16,17 +14,26 @@ from libc.string cimport memcpy
 from jotgate._codec cimport Span, slice_span, span
 from jotgate._fault cimport AUD, EXP, IAT, ISS, JTI, SUB
 from jotgate._json cimport ABSENT, ARRAY, NUMBER, STRING, Value, next_string
-
-from jotgate.errors import InvalidClaimError, MissingClaimError
+from jotgate._models cimport build_model
 
 cdef extern from "Python.h":
-    void PyType_Modified(PyTypeObject* type)
+    ctypedef struct TypeObject "PyTypeObject":
+        void* tp_new
+        void* tp_vectorcall
+        PyObject* tp_dict
+    void PyType_Modified(TypeObject* type)
+
+
+cdef object _orjson_loads = None
 
 
 cdef object loads(bytes document):
-    # orjson costs a third of our import time, and a gateway that only forwards never needs it
-    import orjson
-    return orjson.loads(document)
+    # imported on first use: it would be a third of our import time, and a gateway that only forwards never needs it
+    global _orjson_loads
+    if _orjson_loads is None:
+        import orjson
+        _orjson_loads = orjson.loads
+    return _orjson_loads(document)
 
 
 cdef object frozen(object value):
@@ -240,8 +247,10 @@ cdef class VerifiedToken:
         """Return the claims as an instance of ``model``.
 
         Args:
-            model: A msgspec ``Struct``, a pydantic model, or a dataclass. The first two check types by their own
-                rules; a dataclass gets the claims whose names are its init fields, unchecked, and leaves out the rest.
+            model: A msgspec ``Struct``, a pydantic model, or a dataclass. The first two check by their own rules. A
+                dataclass gets the claims whose names are its init fields, checked against the annotations (``str``,
+                ``int``, ``float``, ``bool``, ``None``, ``Any``, unions, ``Literal``, ``list``, ``tuple``, ``set``,
+                ``dict`` with ``str`` keys, and dataclasses).
 
         Returns:
             An instance of ``model``.
@@ -250,9 +259,9 @@ cdef class VerifiedToken:
             MissingClaimError: ``missing_claim``: a field without default has no claim.
             InvalidClaimError: ``wrong_type``: the model refuses the claims. Its own message is not passed on, because
                 such messages quote values.
-            TypeError: ``model`` is none of the three.
+            TypeError: ``model`` is none of the three, or a dataclass has an annotation outside that list.
         """
-        return build_model(model, self.payload, self.built_claims())
+        return build_model(model, self.payload, thawed(self.built_claims()))
 
     def __repr__(self):
         return f"<VerifiedToken alg={self._header.alg!r} kid={self._header.kid!r}>"
@@ -355,60 +364,16 @@ cdef VerifiedPayload make_payload(bytes payload, Header header):
     return made
 
 
-# -- models ----------------------------------------------------------------------------------------------------------
-
-cdef object build_model(object model, bytes payload, Claims claims):
-    # A struct or a pydantic model can only exist where its library is already imported: sys.modules is enough.
-    if isinstance(model, type):
-        if hasattr(model, "__struct_fields__") and "msgspec" in sys.modules:
-            return build_struct(sys.modules["msgspec"], model, payload)
-        if hasattr(model, "__pydantic_validator__"):
-            return build_pydantic(model, thawed(claims))
-        if hasattr(model, "__dataclass_fields__"):
-            return build_dataclass(model, claims)
-    raise TypeError("into() takes a msgspec Struct, a pydantic model or a dataclass")
-
-
-cdef object build_struct(object msgspec, object model, bytes payload):
-    try:
-        return msgspec.json.decode(payload, type=model)
-    except msgspec.MsgspecError:
-        pass
-    raise InvalidClaimError(f"the claims do not fit {model.__name__}", "wrong_type")
-
-
-cdef object build_pydantic(object model, dict claims):
-    from pydantic import TypeAdapter, ValidationError
-    try:
-        if hasattr(model, "model_validate"):
-            return model.model_validate(claims)
-        return TypeAdapter(model).validate_python(claims)
-    except ValidationError:
-        pass
-    raise InvalidClaimError(f"the claims do not fit {model.__name__}", "wrong_type")
-
-
-cdef object build_dataclass(object model, Claims claims):
-    from dataclasses import MISSING, fields
-    arguments = {}
-    for field in fields(model):
-        if not field.init:
-            continue
-        if field.name in claims._members:
-            arguments[field.name] = claims._members[field.name]
-        elif field.default is MISSING and field.default_factory is MISSING:
-            raise MissingClaimError(
-                f"a field of {model.__name__} has no default and no claim", "missing_claim", field.name
-            )
-    return model(**arguments)
-
-
 # -- nobody else makes them ------------------------------------------------------------------------------------------
 
 cdef int forbid_construction(type made) except -1:
-    """Leave the engine's own C constructor as the only one: neither ``cls()`` nor ``cls.__new__(cls)`` works."""
-    cdef PyTypeObject* c_type = <PyTypeObject*>made
+    """Leave the engine's own C constructor as the only one: neither ``cls()`` nor ``cls.__new__(cls)`` works.
+
+    Cython gives a class three doors: tp_new, its mirror in the dict, and a vectorcall that goes round both.
+    """
+    cdef TypeObject* c_type = <TypeObject*>made
     c_type.tp_new = NULL
+    c_type.tp_vectorcall = NULL
     del (<dict>c_type.tp_dict)["__new__"]
     PyType_Modified(c_type)
     return 0

@@ -20,5 +20,6 @@ class CompiledPolicy:
         require: tuple[str, ...],
         leeway_ns: int,
         max_age_ns: int,
+        max_lifetime_s: int,
         max_lifetime_ns: int,
     ) -> CompiledPolicy: ...

@@ -8,7 +8,9 @@ class KeyHandle:
     algorithm: int
     kid: str | None
     signature_bytes: int
-    def __new__(cls, algorithm: int, kid: str | None, context: tuple[object, ...], signature_bytes: int) -> KeyHandle: ...
+    def __new__(
+        cls, algorithm: int, kid: str | None, context: tuple[object, ...], signature_bytes: int
+    ) -> KeyHandle: ...
     def verify(self, data: bytes, signature: bytes) -> bool: ...
 
 @final

@@ -209,19 +209,43 @@ class PolicyError(JotgateError, ValueError):
 
 # Fault -> (class, code, message). The engine reads this table once, at import, and raises from nowhere else.
 _REFUSALS: dict[str, tuple[type[JotgateError], str, str]] = {
-    "UNDECIDED": (UndecidedError, "undecided", "an internal error kept the token from being decided; see the log"),
-    "WRONG_INPUT_TYPE": (MalformedTokenError, "malformed", "a token is a str or bytes object, without a Bearer prefix"),
+    "UNDECIDED": (
+        UndecidedError,
+        "undecided",
+        "an internal error kept the token from being decided; see the log",
+    ),
+    "WRONG_INPUT_TYPE": (
+        MalformedTokenError,
+        "malformed",
+        "a token is a str or bytes object, without a Bearer prefix",
+    ),
     "TOO_LARGE": (MalformedTokenError, "too_large", "the token is longer than the policy's max_token_bytes"),
     "NOT_COMPACT": (
         MalformedTokenError,
         "malformed",
         "a token is three parts joined by two dots, each of A-Z a-z 0-9 - _ only",
     ),
-    "BAD_BASE64URL": (MalformedTokenError, "malformed", "a part of the token is not canonical unpadded base64url"),
-    "BAD_JSON": (MalformedTokenError, "malformed", "header and payload must each be one JSON object in valid UTF-8"),
-    "DUPLICATE_NAME": (MalformedTokenError, "malformed", "a JSON object in the token has a member name twice"),
+    "BAD_BASE64URL": (
+        MalformedTokenError,
+        "malformed",
+        "a part of the token is not canonical unpadded base64url",
+    ),
+    "BAD_JSON": (
+        MalformedTokenError,
+        "malformed",
+        "header and payload must each be one JSON object in valid UTF-8",
+    ),
+    "DUPLICATE_NAME": (
+        MalformedTokenError,
+        "malformed",
+        "a JSON object in the token has a member name twice",
+    ),
     "TOO_DEEP": (MalformedTokenError, "malformed", "the JSON of the token is nested too deeply"),
-    "NUMBER_RANGE": (MalformedTokenError, "malformed", "a number in the token is outside the range read exactly"),
+    "NUMBER_RANGE": (
+        MalformedTokenError,
+        "malformed",
+        "a number in the token is outside the range read exactly",
+    ),
     "BAD_HEADER": (
         MalformedTokenError,
         "malformed",
@@ -238,9 +262,17 @@ _REFUSALS: dict[str, tuple[type[JotgateError], str, str]] = {
         "the token's alg is not one of the policy's algorithms",
     ),
     "UNKNOWN_KEY": (UnknownKeyError, "unknown_key", "no single key of the set has the token's kid and alg"),
-    "BAD_SIGNATURE": (InvalidSignatureError, "bad_signature", "the signature does not match the token and its key"),
+    "BAD_SIGNATURE": (
+        InvalidSignatureError,
+        "bad_signature",
+        "the signature does not match the token and its key",
+    ),
     "MISSING_CLAIM": (MissingClaimError, "missing_claim", "a claim that the policy requires is missing"),
-    "INVALID_CLAIM": (InvalidClaimError, "invalid_claim", "a claim has a value that the policy does not admit"),
+    "INVALID_CLAIM": (
+        InvalidClaimError,
+        "invalid_claim",
+        "a claim has a value that the policy does not admit",
+    ),
     "WRONG_TYPE": (InvalidClaimError, "wrong_type", "a claim has the wrong JSON type"),
     "EXPIRED": (ExpiredTokenError, "expired", "the token has expired; get a new one"),
     "NOT_YET_VALID": (NotYetValidError, "not_yet_valid", "the token is not valid yet; check the clocks"),
@@ -250,7 +282,11 @@ _REFUSALS: dict[str, tuple[type[JotgateError], str, str]] = {
         "lifetime_too_long",
         "the token is valid for longer than the policy's max_lifetime",
     ),
-    "WRONG_ISSUER": (WrongIssuerError, "wrong_issuer", "the token's issuer is not one that this verifier trusts"),
+    "WRONG_ISSUER": (
+        WrongIssuerError,
+        "wrong_issuer",
+        "the token's issuer is not one that this verifier trusts",
+    ),
     "WRONG_AUDIENCE": (WrongAudienceError, "wrong_audience", "the token is meant for another audience"),
     "WRONG_SUBJECT": (InvalidClaimError, "wrong_subject", "the token is about another subject"),
     "WRONG_AUTHORIZED_PARTY": (

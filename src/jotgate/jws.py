@@ -4,18 +4,18 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from ._codec import b64url_encode
-from ._engine import Lane, verify_payload
+from ._engine import verify_payload
 from ._token import VerifiedPayload
-from .keys.key import SigningKey, VerificationKey
-from .keys.keyset import KeySet
-from .policy import ANY, Policy
+from .binding import KeySource, lane_for
+from .keys.key import SigningKey
+from .policy import ANY, DEFINED_PARAMETERS, Policy
 
 __all__ = ["VerifiedPayload", "sign", "verify"]
 
 
 def verify(
     text: str | bytes,
-    keys: VerificationKey | KeySet,
+    keys: KeySource,
     *,
     algorithms: Collection[str],
     max_token_bytes: int = 16384,
@@ -36,15 +36,12 @@ def verify(
 
     Raises:
         TokenError: as ``Verifier.verify``, but for claims.
-        PolicyError: ``invalid_policy``: ``algorithms`` or ``max_token_bytes`` make no policy.
+        PolicyError: ``invalid_policy``: ``keys``, ``algorithms`` or ``max_token_bytes`` are not what they should be.
 
     Spec: RFC 7515 section 5.2.
     """
-    policy = Policy(
-        algorithms=algorithms, issuer=ANY, audience=ANY, require=(), max_token_bytes=max_token_bytes
-    )
-    keyset = KeySet([keys]) if isinstance(keys, VerificationKey) else keys
-    return verify_payload(text, Lane(policy._compiled, keyset._bind(policy._canonical)._table))
+    policy = Policy(algorithms=algorithms, issuer=ANY, audience=ANY, require=(), max_token_bytes=max_token_bytes)
+    return verify_payload(text, lane_for(keys, policy))
 
 
 def sign(payload: bytes | Mapping[str, Any], key: SigningKey, *, header: Mapping[str, Any] | None = None) -> str:
@@ -62,26 +59,48 @@ def sign(payload: bytes | Mapping[str, Any], key: SigningKey, *, header: Mapping
         The token.
 
     Raises:
-        ValueError: ``header`` names ``alg`` or ``kid``, or payload or header cannot be written as JSON.
+        ValueError: ``header`` names ``alg``, ``kid`` or ``b64``, has a useless ``crit``, or payload or header cannot be
+            written as JSON.
+        TypeError: ``key`` is not a SigningKey.
 
-    Spec: RFC 7515 section 5.1; RFC 9864 section 2.2 (``EdDSA`` is written for both curves, which every peer reads).
+    Spec: RFC 7515 sections 4.1.11 and 5.1; RFC 9864 section 2.2 (``EdDSA`` is written for both curves, which every
+        peer reads).
     """
     import orjson  # here, so that importing the package does not load it
 
-    extra = dict(header) if header is not None else {}
-    if "alg" in extra or "kid" in extra:
-        raise ValueError("alg and kid come from the key")
+    if not isinstance(key, SigningKey):
+        raise TypeError("only a SigningKey signs")
     full: dict[str, Any] = {"alg": key.header_alg}
     if key.kid is not None:
         full["kid"] = key.kid
     if not isinstance(payload, bytes):
         full["typ"] = "JWT"
-    full.update(extra)
+    full.update(_checked(header) if header is not None else {})
     try:
         written = payload if isinstance(payload, bytes) else orjson.dumps(dict(payload))
         head = orjson.dumps(full)
-    except TypeError:
+    except (TypeError, ValueError):
         # orjson's message may quote what it could not write
-        raise ValueError("header and claims must be writable as JSON") from None
+        raise ValueError("header and claims must be mappings that can be written as JSON") from None
     signing_input = f"{b64url_encode(head)}.{b64url_encode(written)}"
     return f"{signing_input}.{b64url_encode(key.sign(signing_input.encode('ascii')))}"
+
+
+def _checked(header: Mapping[str, Any]) -> dict[str, Any]:
+    """The caller's part of a header, which must leave nothing for a verifier to stumble over."""
+    if not isinstance(header, Mapping) or not all(isinstance(name, str) for name in header):
+        raise ValueError("a header is a mapping from names to values")
+    if not header.keys().isdisjoint(("alg", "kid", "b64")):
+        raise ValueError("alg and kid come from the key, and b64 is not supported")
+    if "crit" in header:
+        crit = header["crit"]
+        if (
+            not isinstance(crit, list)
+            or not crit
+            or not all(isinstance(name, str) for name in crit)
+            or len(set(crit)) != len(crit)
+            or not DEFINED_PARAMETERS.isdisjoint(crit)
+            or not header.keys() >= set(crit)
+        ):
+            raise ValueError("crit lists header parameters that are there, each once, and none that is standard")
+    return dict(header)

@@ -1,7 +1,6 @@
 """What a token must be: one frozen object, checked when it is built and compiled once."""
 
-import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, Final, final
 
 from ._claims import CompiledPolicy
@@ -15,12 +14,16 @@ _LAST_SECOND: Final = 253402300799  # 9999-12-31T23:59:59Z
 _MAX_TOKEN_BYTES: Final = 2**30 - 1  # offsets in the native scanner are 30 bits
 _MAX_CRIT: Final = 64
 _NANOSECONDS: Final = 1_000_000_000
-_CAP_SECONDS: Final = 9_000_000_000  # what 64-bit nanoseconds hold; longer limits limit nothing
+_CAP_SECONDS: Final = 9_000_000_000  # what 64-bit nanoseconds hold; no token is older before the year 2255
 
-# A `crit` may not name what the specifications define (RFC 7515 section 4.1.11), nor `b64` in a JWT (RFC 7797 section 7).
-_DEFINED_PARAMETERS: Final = frozenset(
-    "alg jku jwk kid x5u x5c x5t x5t#S256 typ cty crit b64 enc zip epk apu apv iv tag p2s p2c".split()
+DEFINED_PARAMETERS: Final = frozenset(
+    {
+        *("alg", "jku", "jwk", "kid", "x5u", "x5c", "x5t", "x5t#S256", "typ", "cty", "crit", "b64"),
+        *("enc", "zip", "epk", "apu", "apv", "iv", "tag", "p2s", "p2c"),
+    }
 )
+"""Header parameters that a ``crit`` may not name: what the specifications define (RFC 7515 section 4.1.11), and ``b64``
+in a JWT (RFC 7797 section 7)."""
 
 
 @final
@@ -121,8 +124,10 @@ class Policy:
         crit: Collection[str] = (),
     ) -> None:
         put = object.__setattr__
+        if isinstance(algorithms, Iterable) and not isinstance(algorithms, str | bytes):
+            algorithms = tuple(algorithms)
         put(self, "_canonical", resolve_algorithms(algorithms))
-        put(self, "algorithms", tuple(dict.fromkeys(algorithms)))
+        put(self, "algorithms", tuple(algorithms))
         put(self, "issuer", _expected("issuer", issuer))
         put(self, "audience", _expected("audience", audience))
         put(self, "typ", _optional("typ", typ))
@@ -138,6 +143,9 @@ class Policy:
         put(self, "_compiled", self._compile())
 
     def _compile(self) -> CompiledPolicy:
+        lifetime_s, lifetime_ns = -1, 0
+        if self.max_lifetime is not None:
+            lifetime_s, lifetime_ns = divmod(_nanoseconds(self.max_lifetime), _NANOSECONDS)
         return CompiledPolicy(
             algorithms=algorithm_mask(self._canonical),
             max_token_bytes=self.max_token_bytes,
@@ -150,8 +158,9 @@ class Policy:
             authorized_party=_as_tuple(self.authorized_party),
             require=self.require,
             leeway_ns=_nanoseconds(self.leeway),
-            max_age_ns=_nanoseconds(self.max_age),
-            max_lifetime_ns=_nanoseconds(self.max_lifetime),
+            max_age_ns=-1 if self.max_age is None else _nanoseconds(min(self.max_age, _CAP_SECONDS)),
+            max_lifetime_s=lifetime_s,
+            max_lifetime_ns=lifetime_ns,
         )
 
     def _facts(self) -> dict[str, Any]:
@@ -226,9 +235,9 @@ def _as_tuple(value: str | tuple[str, ...] | AnyValue | None) -> tuple[str, ...]
 
 
 def _seconds(option: str, value: object, least: float, most: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise PolicyError(f"{option} takes a finite number of seconds")
-    if not least <= value <= most:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PolicyError(f"{option} takes a number of seconds")
+    if not least <= value <= most:  # false for NaN, too
         raise PolicyError(f"{option} must be between {least} and {most} seconds")
     return value
 
@@ -242,8 +251,8 @@ def _limit(option: str, value: object) -> float | None:
     return seconds
 
 
-def _nanoseconds(seconds: float | None) -> int:
-    return -1 if seconds is None else round(min(seconds, _CAP_SECONDS) * _NANOSECONDS)
+def _nanoseconds(seconds: float) -> int:
+    return round(seconds * _NANOSECONDS)
 
 
 def _size(option: str, value: object) -> int:
@@ -261,7 +270,7 @@ def _flag(option: str, value: object) -> bool:
 def _crit(value: object) -> tuple[str, ...]:
     names = _names("crit", value)
     for name in names:
-        if name in _DEFINED_PARAMETERS:
+        if name in DEFINED_PARAMETERS:
             raise PolicyError("crit cannot list a parameter that the specifications define, nor b64")
     if len(names) > _MAX_CRIT:
         raise PolicyError(f"crit takes at most {_MAX_CRIT} names")

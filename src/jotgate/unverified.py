@@ -61,7 +61,7 @@ def peek(text: str | bytes) -> UnverifiedToken:
 
     Spec: RFC 7515 section 7.1.
     """
-    if type(text) not in (str, bytes):
+    if type(text) is not str and type(text) is not bytes:
         raise MalformedTokenError("a token is a str or bytes object, without a Bearer prefix", "malformed")
     if len(text) > MAX_TEXT_BYTES:
         raise MalformedTokenError("the token is longer than 1 MiB", "too_large")

@@ -4,16 +4,12 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from ._engine import Engine, Lane
+from ._engine import Engine
 from ._token import VerifiedToken
+from .binding import IssuerMap, KeySource, lane_for, lanes_for
 from .errors import PolicyError
 from .keys.algorithms import ALGORITHMS
-from .keys.key import SigningKey, VerificationKey
-from .keys.keyset import KeySet
-from .policy import AnyValue, Policy
-
-KeySource = VerificationKey | KeySet
-IssuerMap = Mapping[str, tuple[KeySource, Policy]]
+from .policy import Policy
 
 _BACKENDS = ("auto", "cryptography", "libcrypto")
 
@@ -75,9 +71,9 @@ class Verifier(Engine):
             InvalidKeyError: ``invalid_key``. The keys stay as they were.
         """
         if self._policy is not None:
-            self._bind(_lane(keys, self._policy))
+            self._bind(lane_for(keys, self._policy))
         else:
-            self._bind_issuers(_lanes(keys))
+            self._bind_issuers(lanes_for(keys))
 
     def stats(self) -> dict[str, object]:
         """Return counters since construction.
@@ -115,40 +111,3 @@ class Verifier(Engine):
 
     def __repr__(self) -> str:
         return f"<Verifier policy={self._policy!r}>" if self._policy is not None else "<Verifier for several issuers>"
-
-
-def _lane(keys: object, policy: Policy) -> Lane:
-    if isinstance(keys, VerificationKey):
-        keys = KeySet([keys])
-    if not isinstance(keys, KeySet):
-        raise PolicyError(_advice(keys))
-    return Lane(policy._compiled, keys._bind(policy._canonical)._table)
-
-
-def _lanes(issuers: object) -> dict[bytes, Lane]:
-    if not isinstance(issuers, Mapping) or not issuers:
-        raise PolicyError("several issuers are given as a mapping from issuer to (keys, policy)")
-    if "keys" in issuers:
-        raise PolicyError("this looks like a JWKS document; load it with KeySet.from_jwks")
-    lanes = {}
-    for issuer, entry in issuers.items():
-        if type(issuer) is not str or not issuer or not isinstance(entry, tuple) or len(entry) != 2:
-            raise PolicyError("several issuers are given as a mapping from issuer to (keys, policy)")
-        keys, policy = entry
-        if not isinstance(policy, Policy):
-            raise PolicyError("each issuer needs a Policy")
-        expected = (policy.issuer,) if isinstance(policy.issuer, str) else policy.issuer
-        if not isinstance(expected, AnyValue) and issuer not in expected:
-            raise PolicyError("an issuer's policy must expect that issuer, or ANY")
-        lanes[issuer.encode("utf-8")] = _lane(keys, policy)
-    return lanes
-
-
-def _advice(keys: object) -> str:
-    if isinstance(keys, SigningKey):
-        return "a Verifier takes public keys; use key.public()"
-    if isinstance(keys, Mapping):
-        return "this verifier was built with one policy; give it a key or a KeySet"
-    if isinstance(keys, str | bytes):
-        return "a Verifier takes keys, not text; load them with KeySet.from_jwks or VerificationKey.from_pem"
-    return "a Verifier takes a VerificationKey, a KeySet, or a mapping from issuer to (keys, policy)"

@@ -1,0 +1,70 @@
+"""Keys and a policy made into what the engine runs."""
+
+from collections.abc import Mapping
+
+from ._engine import Lane
+from .errors import PolicyError
+from .keys.key import SigningKey, VerificationKey
+from .keys.keyset import KeySet
+from .policy import AnyValue, Policy
+
+KeySource = VerificationKey | KeySet
+IssuerMap = Mapping[str, tuple[KeySource, Policy]]
+
+
+def lane_for(keys: object, policy: Policy) -> Lane:
+    """Bind keys to one policy.
+
+    Raises:
+        PolicyError: ``invalid_policy``: ``keys`` is neither a VerificationKey nor a KeySet.
+        InvalidKeyError: ``invalid_key``: a key without ``alg`` could serve several of the policy's algorithms.
+    """
+    if isinstance(keys, VerificationKey):
+        keys = KeySet([keys])
+    if not isinstance(keys, KeySet):
+        raise PolicyError(_advice(keys))
+    return Lane(policy._compiled, keys._bind(policy._canonical)._table)
+
+
+def lanes_for(issuers: object) -> dict[bytes, Lane]:
+    """Bind each issuer's keys to its policy; the issuers as UTF-8.
+
+    Raises:
+        PolicyError: ``invalid_policy``: not a mapping from issuer to ``(keys, policy)``, or a policy that does not
+            expect its issuer.
+        InvalidKeyError: as ``lane_for``.
+    """
+    if not isinstance(issuers, Mapping) or not issuers:
+        raise PolicyError("several issuers are given as a mapping from issuer to (keys, policy)")
+    if "keys" in issuers:
+        raise PolicyError("this looks like a JWKS document; load it with KeySet.from_jwks")
+    return {_issuer_name(issuer): _issuer_lane(issuer, entry) for issuer, entry in issuers.items()}
+
+
+def _issuer_name(issuer: object) -> bytes:
+    if type(issuer) is str and issuer:
+        try:
+            return issuer.encode("utf-8")
+        except UnicodeEncodeError:
+            pass
+    raise PolicyError("an issuer is a non-empty str of valid Unicode text")
+
+
+def _issuer_lane(issuer: str, entry: object) -> Lane:
+    if not isinstance(entry, tuple) or len(entry) != 2 or not isinstance(entry[1], Policy):
+        raise PolicyError("each issuer needs a pair of keys and Policy")
+    keys, policy = entry
+    expected = (policy.issuer,) if isinstance(policy.issuer, str) else policy.issuer
+    if not isinstance(expected, AnyValue) and issuer not in expected:
+        raise PolicyError("an issuer's policy must expect that issuer, or ANY")
+    return lane_for(keys, policy)
+
+
+def _advice(keys: object) -> str:
+    if isinstance(keys, SigningKey):
+        return "to verify takes a public key; use key.public()"
+    if isinstance(keys, Mapping):
+        return "one policy goes with one key or KeySet; load a JWKS document with KeySet.from_jwks"
+    if isinstance(keys, str | bytes):
+        return "keys are objects, not text; load them with KeySet.from_jwks or VerificationKey.from_pem"
+    return "keys are a VerificationKey, a KeySet, or a mapping from issuer to (keys, policy)"
