@@ -1,0 +1,7 @@
+"""Keys: what may verify and sign, and what must never.
+
+``algorithms`` is the table of algorithms, ``key`` has the two key classes, ``keyset`` the set a verifier
+looks keys up in. Below them: ``jwk`` (JWK members to checked ``material`` and back), ``metadata`` (what a JWK
+says about itself), ``pem`` (PEM and DER), ``strength`` (weak public keys), ``secrets`` (what must not be an
+HMAC secret), ``primitives`` (what `cryptography` is asked to do) and ``frozen`` (objects that do not change).
+"""
