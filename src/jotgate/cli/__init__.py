@@ -1,0 +1,183 @@
+"""The ``jotgate`` command: one module a command, loaded only when that command is asked for.
+
+A command module offers ``configure(parser)``, which adds its arguments, and ``run(arguments) -> int``,
+which does the work and returns the exit code. Whatever is heavy (cryptography, the engine) it imports
+inside ``run``, so that help and usage errors answer in milliseconds.
+
+Exit codes, the same for every command:
+
+- 0: accepted (``verify``), readable (``inspect``), as expected (``demo``), done (``keygen``, ``sign``)
+- 1: refused, unreadable, or not as expected
+- 2: usage: a bad option, key, policy or file
+- 3: cannot decide
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, NoReturn, Protocol, cast
+
+from jotgate.cli.terminal import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_OK = 0
+EXIT_REFUSED = 1
+EXIT_USAGE = 2
+EXIT_UNDECIDED = 3
+# What a shell reports for a process that a closed pipe or Ctrl-C has ended.
+EXIT_BROKEN_PIPE = 141
+EXIT_INTERRUPTED = 130
+
+COMMANDS = {
+    "verify": "check tokens against keys and a policy",
+    "inspect": "show what a token says, without verifying it",
+    "keygen": "make a signing key",
+    "sign": "issue a token",
+    "demo": "see the whole engine at work on this machine",
+}
+
+_DESCRIPTION = """\
+Verify, read and issue JSON Web Tokens, strictly.
+
+What counts as a good token is said by you (keys, algorithms, issuer, audience), never by the token."""
+
+_EPILOG = """\
+exit codes
+  0  accepted (or: read, made, as expected)    2  usage: a bad option, key, policy or file
+  1  refused (or: unreadable, unexpected)      3  cannot decide
+
+first steps
+  jotgate keygen --alg ES256 --out signing.jwk --jwks jwks.json
+  jotgate sign --key signing.jwk --issuer https://auth.example.com --audience api --expires-in 15m > token
+  jotgate verify --jwks jwks.json --issuer https://auth.example.com --audience api < token
+  jotgate inspect < token"""
+
+
+class Command(Protocol):
+    """What a module of this package offers as a command."""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments, its description and its examples."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do the work and return the exit code."""
+
+
+class UsageError(Exception):
+    """A mistake on the command line or in a file it names; the message says what to do. Exit code 2."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with one-line errors that never repeat an argument's value."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: The arguments after the program's name; ``sys.argv`` when None.
+
+    Returns:
+        The exit code, also for usage errors and ``--help``: 0 done or accepted, 1 refused, 2 usage, 3
+        cannot decide.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    chosen = next((word for word in arguments if not word.startswith("-")), None)
+    prog = f"jotgate {chosen}" if chosen in COMMANDS else "jotgate"
+    try:
+        try:
+            return _dispatch(arguments, chosen)
+        finally:
+            # A closed pipe must show here, where it is caught, not when the interpreter flushes at its end.
+            sys.stdout.flush()
+    except UsageError as error:
+        return _fail(prog, str(error), EXIT_USAGE)
+    except SystemExit as leaving:  # argparse leaves this way after --help and --version
+        return leaving.code if isinstance(leaving.code, int) else EXIT_OK
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        # Asked by module name so that a usage error does not load the package.
+        errors = sys.modules.get("jotgate.errors")
+        if errors is None or not isinstance(error, errors.JotgateError):
+            raise
+        undecided = isinstance(error, errors.UndecidedError)
+        return _fail(prog, str(error), EXIT_UNDECIDED if undecided else EXIT_USAGE)
+
+
+def _dispatch(arguments: list[str], chosen: str | None) -> int:
+    parser = _Parser(
+        prog="jotgate",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, help="show the version and exit")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    loaded: Command | None = None
+    for name, summary in COMMANDS.items():
+        entry = commands.add_parser(
+            name,
+            help=summary,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        if name == chosen:
+            loaded = cast(Command, import_module(f"jotgate.cli.{name}"))
+            loaded.configure(entry)
+    if chosen is not None and loaded is None:
+        # argparse would repeat the word, which may be a token.
+        raise UsageError(f"no such command; there are {', '.join(COMMANDS)} (see jotgate --help)")
+    if not arguments:
+        parser.print_help()
+        return EXIT_USAGE
+    known, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        raise UsageError(_unknown(unknown, chosen))
+    if loaded is None:
+        raise UsageError("no command given (see jotgate --help)")
+    return loaded.run(known)
+
+
+def _unknown(words: list[str], chosen: str | None) -> str:
+    """Say which options are unknown without their values, which may be secrets or tokens."""
+    options = [word.split("=", 1)[0] for word in words if word.startswith("-") and word != "-"]
+    if any(option in ("--secret", "--password", "-s") for option in options):
+        return (
+            "a secret is not taken from the command line, where other users of this machine can read it: "
+            "use --secret-file FILE or --secret-env NAME"
+        )
+    where = f"jotgate {chosen}" if chosen in COMMANDS else "jotgate"
+    if options:
+        return f"unknown option {' '.join(options)} (see {where} --help)"
+    return f"too many arguments: {len(words)} more than expected (see {where} --help)"
+
+
+def _fail(prog: str, message: str, code: int) -> int:
+    print(f"{prog}: {printable(message)}", file=sys.stderr)
+    return code
+
+
+class _Version(argparse.Action):
+    """``--version``; reading the metadata of the distribution is slow, so only when asked."""
+
+    def __init__(self, option_strings: list[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"jotgate {version('jotgate')}")
+        raise SystemExit(EXIT_OK)

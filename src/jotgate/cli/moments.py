@@ -1,0 +1,62 @@
+"""Durations and points in time, as people write and read them."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from datetime import UTC, datetime
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_DURATION = re.compile(r"(?:[0-9]+[smhdw]){1,5}|[0-9]+", re.ASCII)
+_PIECE = re.compile(r"([0-9]+)([smhdw]?)", re.ASCII)
+_LONGEST_SECONDS = 100 * 365 * 86400
+
+
+def duration(text: str) -> int:
+    """Read a duration such as ``90``, ``90s``, ``15m``, ``1h30m`` or ``7d``.
+
+    Args:
+        text: Digits (seconds), or digits each followed by one of ``s m h d w``.
+
+    Returns:
+        Seconds, from 0 to a hundred years.
+
+    Raises:
+        argparse.ArgumentTypeError: For anything else; argparse names the option beside it.
+    """
+    if len(text) <= 24 and _DURATION.fullmatch(text):
+        seconds = sum(int(count) * _UNITS[unit or "s"] for count, unit in _PIECE.findall(text))
+        if seconds <= _LONGEST_SECONDS:
+            return seconds
+    raise argparse.ArgumentTypeError("write a duration as seconds or like 90s, 15m, 1h30m, 7d")
+
+
+def utc(seconds: float) -> str:
+    """Show a Unix time as a UTC date, e.g. ``2026-11-23 21:04:10Z``; fractions are dropped."""
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return "no date before the year 10000"
+
+
+def how_long(seconds: float) -> str:
+    """Show a length of time in its two largest units, e.g. ``1 h 58 min``; the sign is dropped."""
+    rest = int(abs(seconds))
+    if rest >= 2 * 365 * 86400:
+        return f"{rest / (365.2425 * 86400):.1f} years"
+    for size, name, part, part_name in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if rest >= size:
+            lesser = rest % size // part
+            return f"{rest // size} {name} {lesser} {part_name}" if lesser else f"{rest // size} {name}"
+    return f"{rest} s"
+
+
+def from_now(then: float, now: float) -> str:
+    """Say where a point in time lies from now, e.g. ``in 14 min`` or ``1 h 58 min ago``."""
+    if abs(then - now) < 1:
+        return "now"
+    return f"in {how_long(then - now)}" if then > now else f"{how_long(then - now)} ago"
