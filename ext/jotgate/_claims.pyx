@@ -10,9 +10,9 @@ from libc.string cimport memset
 
 from jotgate._codec cimport Span, slice_span, span
 from jotgate._fault cimport (
-    AUD, AZP, CLAIM_COUNT, EXP, EXPIRED, IAT, INVALID_CLAIM, ISS, JTI, LIFETIME_TOO_LONG, MISSING_CLAIM, NBF,
-    NO_CLAIM, NOT_YET_VALID, OK, REQUIRED, SUB, TOO_OLD, WRONG_AUDIENCE, WRONG_AUTHORIZED_PARTY, WRONG_ISSUER,
-    WRONG_SUBJECT, WRONG_TYPE, Fault,
+    AUD, AZP, CLAIM_COUNT, EXP, EXPIRED, IAT, IMPOSSIBLE_DATE, ISS, ISSUED_IN_FUTURE, JTI, LIFETIME_TOO_LONG,
+    MISSING_CLAIM, NBF, NO_CLAIM, NOT_YET_VALID, OK, REQUIRED, SUB, TOO_OLD, WRONG_AUDIENCE, WRONG_AUTHORIZED_PARTY,
+    WRONG_ISSUER, WRONG_SUBJECT, WRONG_TYPE, Fault,
 )
 from jotgate._json cimport (
     ABSENT, ARRAY, NUMBER, STRING, Names, Value, add_word, has_member, next_string, string_is,
@@ -89,7 +89,7 @@ cdef Fault read_any_number(Span number, NumericDate* date) noexcept nogil:
         if place >= 0:
             seconds = seconds * 10 + digit
             if seconds > LAST_SECOND:
-                return INVALID_CLAIM
+                return IMPOSSIBLE_DATE
         elif place >= -9:
             fraction = fraction * 10 + digit
         elif digit:
@@ -99,16 +99,16 @@ cdef Fault read_any_number(Span number, NumericDate* date) noexcept nogil:
     while place >= 0 and seconds:                  # an exponent beyond the last digit
         seconds *= 10
         if seconds > LAST_SECOND:
-            return INVALID_CLAIM
+            return IMPOSSIBLE_DATE
         place -= 1
     if fraction:
         while place >= -9:
             fraction *= 10
             place -= 1
     if negative and (seconds or fraction or more):
-        return INVALID_CLAIM
+        return IMPOSSIBLE_DATE
     if seconds == LAST_SECOND and (fraction or more):
-        return INVALID_CLAIM
+        return IMPOSSIBLE_DATE
     date.seconds = seconds
     date.ns = fraction
     date.more = more
@@ -279,7 +279,7 @@ cdef class CompiledPolicy:
             if fault != OK:
                 return fault
             if not has_come(&iat, now_ns + self.leeway_ns):
-                return INVALID_CLAIM
+                return ISSUED_IN_FUTURE
             if self.max_age_ns >= 0 and has_passed(&iat, now_ns - self.max_age_ns - self.leeway_ns):
                 return TOO_OLD
         elif self.must_have[<int>IAT]:

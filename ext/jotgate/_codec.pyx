@@ -9,7 +9,7 @@ from cpython.unicode cimport PyUnicode_DecodeASCII
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr
 
-from jotgate._fault cimport NOT_COMPACT, OK, Fault
+from jotgate._fault cimport BAD_CHARACTER, NOT_THREE_PARTS, OK, Fault
 
 from jotgate.errors import MalformedTokenError
 
@@ -79,11 +79,10 @@ cdef Fault split_compact(Span text, bint allow_padding, Compact* parts) noexcept
     cdef Py_ssize_t whole
     first = <const uint8_t*>memchr(text.start, 46, text.size)
     if first == NULL:
-        return NOT_COMPACT
+        return NOT_THREE_PARTS
     second = <const uint8_t*>memchr(first + 1, 46, end - first - 1)
-    # A third dot needs no search of its own: it is not in the alphabet, and the signature part is checked for that.
     if second == NULL:
-        return NOT_COMPACT
+        return NOT_THREE_PARTS
     parts.header = span(text.start, first - text.start)
     parts.payload = span(first + 1, second - first - 1)
     parts.signature = span(second + 1, end - second - 1)
@@ -91,12 +90,13 @@ cdef Fault split_compact(Span text, bint allow_padding, Compact* parts) noexcept
     parts.padded = False
     if allow_padding:
         if not (strip_padding(&parts.header) and strip_padding(&parts.payload) and strip_padding(&parts.signature)):
-            return NOT_COMPACT
+            return BAD_CHARACTER
         whole = parts.header.size + parts.payload.size + parts.signature.size + 2
         parts.padded = whole != text.size
     if only_alphabet(parts.header) and only_alphabet(parts.payload) and only_alphabet(parts.signature):
         return OK
-    return NOT_COMPACT
+    # a third dot is searched for only where something is wrong already: it is not in the alphabet
+    return BAD_CHARACTER if memchr(second + 1, 46, end - second - 1) == NULL else NOT_THREE_PARTS
 
 
 cdef Py_ssize_t decoded_size(Py_ssize_t text_size) noexcept nogil:

@@ -21,9 +21,9 @@ from jotgate._codec cimport (
     Span, decode_base64url, decoded_size, encoded_size, is_canonical_tail, slice_span, span, split_compact,
 )
 from jotgate._fault cimport (
-    ALGORITHM_NOT_ALLOWED, BAD_BASE64URL, BAD_HEADER, BAD_SIGNATURE, CRITICAL_HEADER, FAULT_COUNT, INVALID_CLAIM, ISS,
-    MISSING_CLAIM, NO_CLAIM, NOT_COMPACT, OK, TOO_LARGE, TYP, UNDECIDED, UNKNOWN_KEY, WRONG_INPUT_TYPE,
-    WRONG_ISSUER, Fault,
+    ALGORITHM_NOT_ALLOWED, AMBIGUOUS_KEY, BAD_BASE64URL, BAD_CHARACTER, BAD_HEADER, BAD_SIGNATURE, CRITICAL_HEADER,
+    FAULT_COUNT, ISS, MISSING_CLAIM, NO_CLAIM, OK, TOO_LARGE, TYP, UNDECIDED, UNKNOWN_KEY, WRONG_INPUT_TYPE,
+    WRONG_ISSUER, WRONG_TYP, Fault,
 )
 from jotgate._json cimport (
     ABSENT, ARRAY, STRING, Names, Value, Vocabulary, add_word, copy_string, has_member, names_free, names_init,
@@ -37,6 +37,9 @@ from jotgate.errors import BY_FAULT, PolicyError
 cdef extern from "Python.h":
     bint PyUnicode_IS_COMPACT_ASCII(object text) noexcept
     void* PyUnicode_DATA(object text) noexcept
+    PyObject* Py_False
+    PyObject* Py_True
+    int PyUnicode_CompareWithASCIIString(object text, const char* ascii) noexcept
     # Raw pointers and no exception value: conclude() sets the error and returns NULL itself.
     void PyErr_SetObject(PyObject* type, PyObject* value) noexcept
 
@@ -146,7 +149,7 @@ cdef class Lane:
         kid = string_value(document, values[<int>KID]) if values[<int>KID].kind != ABSENT else None
         handle = self.keys.find(kid, algorithms_named(document, values[<int>ALG]) & self.policy.algorithms)
         if handle is None:
-            fault[0] = UNKNOWN_KEY
+            fault[0] = AMBIGUOUS_KEY if kid is None else UNKNOWN_KEY
             return None
         header = make_header(
             PyBytes_FromStringAndSize(<const char*>segment.start, segment.size), decoded, kid,
@@ -216,7 +219,7 @@ cdef class Lane:
             if size >= 0 and same_media_type(span(written, size), self.policy.typ.items[i]):
                 return OK
         claim[0] = TYP
-        return INVALID_CLAIM
+        return WRONG_TYP
 
 
 # -- the signature and the payload -----------------------------------------------------------------------------------
@@ -247,7 +250,7 @@ cdef Fault read_text(object text, Py_ssize_t max_bytes, Span* whole) noexcept:
     if PyUnicode_CheckExact(text):
         whole[0] = span(<const uint8_t*>PyUnicode_DATA(text), PyUnicode_GET_LENGTH(text))
         if not PyUnicode_IS_COMPACT_ASCII(text):
-            return NOT_COMPACT
+            return BAD_CHARACTER
         return OK if whole.size <= max_bytes else TOO_LARGE
     if PyBytes_CheckExact(text):
         whole[0] = document_of(text)
@@ -378,7 +381,7 @@ cdef class Engine:
         if work.size > lane.policy.max_token_bytes:
             return TOO_LARGE
         if work.parts.padded and not lane.policy.allow_padding:
-            return NOT_COMPACT
+            return BAD_CHARACTER
         return verify_token(lane, work, payload, payload_fault, outcome)
 
 
@@ -438,20 +441,21 @@ cdef PyObject* verify_method(PyObject* self, PyObject** args, Py_ssize_t count, 
 cdef PyObject* text_argument(PyObject** args, Py_ssize_t count, tuple keywords) noexcept:
     """The `text` of verify(text, *, fresh=False), borrowed; NULL with an error set when the call is wrong."""
     cdef PyObject* text = args[0] if count == 1 else NULL
-    cdef PyObject* fresh = NULL
+    cdef PyObject* fresh = Py_False
     cdef Py_ssize_t i
     cdef bint wrong = count > 1
     for i in range(len(keywords)):
-        if keywords[i] == "text" and text == NULL:
+        # in C, because a str subclass may bring an `==` of its own
+        if PyUnicode_CompareWithASCIIString(keywords[i], b"text") == 0 and text == NULL:
             text = args[count + i]
-        elif keywords[i] == "fresh":
+        elif PyUnicode_CompareWithASCIIString(keywords[i], b"fresh") == 0:
             fresh = args[count + i]
         else:
             wrong = True
-    if wrong or text == NULL:
-        PyErr_SetObject(<PyObject*>TypeError, <PyObject*>"verify() takes one token and the option fresh")
+    if wrong or text == NULL or (fresh != Py_False and fresh != Py_True):
+        PyErr_SetObject(<PyObject*>TypeError, <PyObject*>"verify() takes one token, and fresh=True or fresh=False")
         return NULL
-    if fresh != NULL and <object>fresh:
+    if fresh == Py_True:
         PyErr_SetObject(<PyObject*>PolicyError, <PyObject*>"fresh=True needs a verifier with revocations")
         return NULL
     return text
@@ -468,7 +472,8 @@ Check everything the policy asks for and return the token.
 
 Args:
     text: The token in compact form, ``str`` or ``bytes``, without "Bearer ".
-    fresh: Ask the revocation store itself; needs a verifier with revocations.
+    fresh: Do not rely on revocation state that was read earlier. A verifier without revocations has none to read
+        again, so True is a PolicyError.
 
 Returns:
     VerifiedToken: the only way to get one.

@@ -11,7 +11,8 @@ cdef enum Fault:
     # the text and its encoding
     WRONG_INPUT_TYPE       # neither str nor bytes exactly
     TOO_LARGE              # longer than max_token_bytes
-    NOT_COMPACT            # not three parts of A-Z a-z 0-9 - _ (RFC 7515 section 7.1)
+    NOT_THREE_PARTS        # not exactly two dots (RFC 7515 section 7.1)
+    BAD_CHARACTER          # a byte outside A-Z a-z 0-9 - _ in one of the parts (RFC 7515 section 2)
     BAD_BASE64URL          # impossible length or non-zero trailing bits (RFC 7515 section 2, RFC 4648 section 3.5)
     BAD_JSON               # not one JSON object in valid UTF-8 (RFC 8259), or a lone surrogate
     DUPLICATE_NAME         # a member name twice in one object (RFC 7515 section 4, RFC 7519 section 4)
@@ -22,12 +23,15 @@ cdef enum Fault:
     # the header and the key
     CRITICAL_HEADER        # a `crit` that is not entirely understood (RFC 7515 section 4.1.11)
     ALGORITHM_NOT_ALLOWED  # `alg` is not one the policy allows (RFC 8725 section 3.1)
-    UNKNOWN_KEY            # no key of the set has this (kid, alg), or more than one
+    UNKNOWN_KEY            # no key of the set has this (kid, alg)
+    AMBIGUOUS_KEY          # no kid, and not exactly one key of the set has this alg
     BAD_SIGNATURE          # wrong length or wrong value
 
     # the claims
     MISSING_CLAIM          # a required claim is absent
-    INVALID_CLAIM          # a claim has a value it may not have
+    IMPOSSIBLE_DATE        # a NumericDate outside [0, 253402300799]
+    ISSUED_IN_FUTURE       # iat > now + leeway
+    WRONG_TYP              # the header's `typ` is not one of the expected (RFC 8725 section 3.11)
     WRONG_TYPE             # a registered claim has the wrong JSON type
     EXPIRED                # now >= exp + leeway (RFC 7519 section 4.1.4)
     NOT_YET_VALID          # now < nbf - leeway (RFC 7519 section 4.1.5)

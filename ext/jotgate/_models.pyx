@@ -37,9 +37,13 @@ cdef object build_pydantic(object model, dict claims):
     from pydantic import TypeAdapter, ValidationError
     try:
         return TypeAdapter(model).validate_python(claims)
-    except ValidationError:
-        pass
-    raise misfit(model)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    # where it happened is a name of the model, and safe to tell; what happened quotes values
+    field = next((str(step) for step in first["loc"][:1]), None)
+    if first["type"] == "missing" and len(first["loc"]) == 1:
+        raise MissingClaimError(f"a field of {model.__name__} has no default and no claim", "missing_claim", field)
+    raise InvalidClaimError(f"a claim does not fit its field of {model.__name__}", "wrong_type", field)
 
 
 cdef object build_dataclass(object model, dict claims):

@@ -256,9 +256,9 @@ cdef class VerifiedToken:
             An instance of ``model``.
 
         Raises:
-            MissingClaimError: ``missing_claim``: a field without default has no claim.
+            MissingClaimError: ``missing_claim``: a field without default has no claim (a Struct says ``wrong_type``).
             InvalidClaimError: ``wrong_type``: the model refuses the claims. Its own message is not passed on, because
-                such messages quote values.
+                such messages quote values; ``claim`` names the field (not for a Struct).
             TypeError: ``model`` is none of the three, or a dataclass has an annotation outside that list.
         """
         return build_model(model, self.payload, thawed(self.built_claims()))

@@ -36,8 +36,6 @@ def lanes_for(issuers: object) -> dict[bytes, Lane]:
     """
     if not isinstance(issuers, Mapping) or not issuers:
         raise PolicyError("several issuers are given as a mapping from issuer to (keys, policy)")
-    if "keys" in issuers:
-        raise PolicyError("this looks like a JWKS document; load it with KeySet.from_jwks")
     return {_issuer_name(issuer): _issuer_lane(issuer, entry) for issuer, entry in issuers.items()}
 
 
@@ -56,7 +54,7 @@ def _issuer_lane(issuer: str, entry: object) -> Lane:
     keys, policy = entry
     expected = (policy.issuer,) if isinstance(policy.issuer, str) else policy.issuer
     if not isinstance(expected, AnyValue) and issuer not in expected:
-        raise PolicyError("an issuer's policy must expect that issuer, or ANY")
+        raise PolicyError(f"the policy under the issuer {issuer!r} must expect that very issuer, or ANY")
     return lane_for(keys, policy)
 
 
@@ -64,7 +62,15 @@ def _advice(keys: object) -> str:
     if isinstance(keys, SigningKey):
         return "to verify takes a public key; use key.public()"
     if isinstance(keys, Mapping):
-        return "one policy goes with one key or KeySet; load a JWKS document with KeySet.from_jwks"
+        return "load a JWKS document with KeySet.from_jwks, a single JWK with VerificationKey.from_jwk"
     if isinstance(keys, str | bytes):
-        return "keys are objects, not text; load them with KeySet.from_jwks or VerificationKey.from_pem"
+        return (
+            "keys are objects, not text: load a JWKS document with KeySet.from_jwks (nothing is fetched from a URL), a "
+            "public key with VerificationKey.from_pem, a secret with VerificationKey.from_secret"
+        )
     return "keys are a VerificationKey, a KeySet, or a mapping from issuer to (keys, policy)"
+
+
+def looks_like_jwk(keys: object) -> bool:
+    """Whether a mapping is a JWKS document or a JWK rather than a mapping of issuers."""
+    return isinstance(keys, Mapping) and ("keys" in keys or "kty" in keys)

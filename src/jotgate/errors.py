@@ -76,7 +76,8 @@ class JotgateError(Exception):
         return f'Bearer realm="{realm}", error="invalid_token"'
 
     def __str__(self) -> str:
-        return str(self.args[0]) if self.args else self.code
+        message = str(self.args[0]) if self.args else self.code
+        return message if self.claim is None else f"{message}: {self.claim}"
 
     def __repr__(self) -> str:
         about = "" if self.claim is None else f", claim={self.claim!r}"
@@ -220,10 +221,16 @@ _REFUSALS: dict[str, tuple[type[JotgateError], str, str]] = {
         "a token is a str or bytes object, without a Bearer prefix",
     ),
     "TOO_LARGE": (MalformedTokenError, "too_large", "the token is longer than the policy's max_token_bytes"),
-    "NOT_COMPACT": (
+    "NOT_THREE_PARTS": (
         MalformedTokenError,
         "malformed",
-        "a token is three parts joined by two dots, each of A-Z a-z 0-9 - _ only",
+        "a signed token is three parts joined by two dots (an encrypted one has five)",
+    ),
+    "BAD_CHARACTER": (
+        MalformedTokenError,
+        "malformed",
+        "the token has a character other than A-Z a-z 0-9 - _ and two dots; a Bearer prefix, white space and = do not "
+        "belong to it",
     ),
     "BAD_BASE64URL": (
         MalformedTokenError,
@@ -261,17 +268,32 @@ _REFUSALS: dict[str, tuple[type[JotgateError], str, str]] = {
         "algorithm_not_allowed",
         "the token's alg is not one of the policy's algorithms",
     ),
-    "UNKNOWN_KEY": (UnknownKeyError, "unknown_key", "no single key of the set has the token's kid and alg"),
+    "UNKNOWN_KEY": (UnknownKeyError, "unknown_key", "no key of the set has the token's kid and alg"),
+    "AMBIGUOUS_KEY": (
+        UnknownKeyError,
+        "unknown_key",
+        "the token has no kid, and not exactly one key of the set has its alg",
+    ),
     "BAD_SIGNATURE": (
         InvalidSignatureError,
         "bad_signature",
         "the signature does not match the token and its key",
     ),
     "MISSING_CLAIM": (MissingClaimError, "missing_claim", "a claim that the policy requires is missing"),
-    "INVALID_CLAIM": (
+    "IMPOSSIBLE_DATE": (
         InvalidClaimError,
         "invalid_claim",
-        "a claim has a value that the policy does not admit",
+        "a date is outside the years 1970 to 9999; dates are seconds, not milliseconds",
+    ),
+    "ISSUED_IN_FUTURE": (
+        InvalidClaimError,
+        "invalid_claim",
+        "the token was issued in the future; check the clocks, or allow leeway",
+    ),
+    "WRONG_TYP": (
+        InvalidClaimError,
+        "invalid_claim",
+        "the header names another type of token than the policy expects",
     ),
     "WRONG_TYPE": (InvalidClaimError, "wrong_type", "a claim has the wrong JSON type"),
     "EXPIRED": (ExpiredTokenError, "expired", "the token has expired; get a new one"),

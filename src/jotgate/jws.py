@@ -77,11 +77,16 @@ def sign(payload: bytes | Mapping[str, Any], key: SigningKey, *, header: Mapping
         full["typ"] = "JWT"
     full.update(_checked(header) if header is not None else {})
     try:
-        written = payload if isinstance(payload, bytes) else orjson.dumps(dict(payload))
+        # a datetime would become text, which is no NumericDate
+        written = (
+            payload
+            if isinstance(payload, bytes)
+            else orjson.dumps(dict(payload), option=orjson.OPT_PASSTHROUGH_DATETIME)
+        )
         head = orjson.dumps(full)
     except (TypeError, ValueError):
         # orjson's message may quote what it could not write
-        raise ValueError("header and claims must be mappings that can be written as JSON") from None
+        raise ValueError("header and claims must be mappings of JSON values; dates are Unix seconds") from None
     signing_input = f"{b64url_encode(head)}.{b64url_encode(written)}"
     return f"{signing_input}.{b64url_encode(key.sign(signing_input.encode('ascii')))}"
 

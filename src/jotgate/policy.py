@@ -58,7 +58,8 @@ class Policy:
             ``"application/at+jwt"`` in any case. None: any or none.
         subject: Expected ``sub``, a str or a collection. None: any or none.
         authorized_party: Expected ``azp``, a str or a collection. None: any or none.
-        require: Claims that must be there. It can add names, drop ``exp``, or drop one whose expectation is ``ANY``.
+        require: Claims that must be there. It can add names, drop ``exp``, or drop one whose expectation is ``ANY``;
+            what else it leaves out stays mandatory.
         leeway: Seconds of clock skew to forgive in ``exp``, ``nbf``, ``iat`` and ``max_age``; 0 to 600.
         max_age: Seconds since ``iat`` after which a token is too old; makes ``iat`` mandatory.
         max_lifetime: Most seconds between ``iat`` and ``exp``; makes both mandatory.

@@ -6,7 +6,7 @@ from typing import Self
 
 from ._engine import Engine
 from ._token import VerifiedToken
-from .binding import IssuerMap, KeySource, lane_for, lanes_for
+from .binding import IssuerMap, KeySource, lane_for, lanes_for, looks_like_jwk
 from .errors import PolicyError
 from .keys.algorithms import ALGORITHMS
 from .policy import Policy
@@ -47,11 +47,11 @@ class Verifier(Engine):
             raise PolicyError("backend is one of: auto, cryptography, libcrypto")
         if backend == "libcrypto":
             raise PolicyError("this build has no libcrypto lanes; use backend='auto' or 'cryptography'")
-        if isinstance(keys, Mapping):
+        if isinstance(keys, Mapping) and not looks_like_jwk(keys):
             if policy is not None:
                 raise PolicyError("with a mapping of issuers each entry brings its own policy; leave policy out")
         elif not isinstance(policy, Policy):
-            raise PolicyError("a Verifier needs a Policy")
+            raise PolicyError("a Verifier needs a Policy object beside its keys")
         self._policy = policy
         self.replace_keys(keys)
 

@@ -111,7 +111,7 @@ def resolve_algorithms(algorithms: object) -> tuple[str, ...]:
     Spec: RFC 8725 section 3.1.
     """
     if isinstance(algorithms, str | bytes):
-        raise PolicyError('algorithms takes a list of names, not a single name: write algorithms=["ES256"]')
+        raise PolicyError("algorithms takes a list of names, not a single name: put it in a list")
     if not isinstance(algorithms, Iterable):
         raise PolicyError('algorithms takes a list of names such as ["ES256"]')
     resolved: dict[str, None] = {}

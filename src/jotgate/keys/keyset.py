@@ -34,7 +34,11 @@ class _Unbound:
             return None
         if len(fits) > 1:
             names = ", ".join(fits)
-            raise InvalidKeyError(f"the key has no alg and several are allowed: give it one of {names}")
+            who = "a key without kid" if self.kid is None else f"the key with kid {self.kid!r}"
+            raise InvalidKeyError(
+                f"{who} has no alg, and {names} are all allowed: allow one of them only, in the policy or by "
+                "KeySet.from_jwks(document, algorithms=[...])"
+            )
         return VerificationKey._bound(self.material, *bind(self.material, fits[0]), self.kid)
 
 

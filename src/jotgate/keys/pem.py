@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----")
+_ESCAPED_LINE_BREAK = re.compile(rb"\\[nr]")
 _PUBLIC_LABELS = ("PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE")
 _PRIVATE_LABELS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY")
 _KEY_FILE_ENDINGS = (b".pem", b".key", b".pub", b".der", b".crt", b".cer", b".jwk", b".json", b".txt")
@@ -235,6 +236,12 @@ def _one_block(pem: bytes) -> tuple[str, bytes]:
         raise InvalidKeyError(f"the PEM text has {len(blocks)} parts: pass the one key or certificate that you mean")
     if not blocks:
         _refuse_without_pem(pem)
+    # BEGIN line, body, END line, as cut by their dashes; what stands around them is ignored.
+    if _ESCAPED_LINE_BREAK.search(blocks[0][1].split(b"-----")[2]):
+        raise InvalidKeyError(
+            "the line breaks of the PEM text are escaped, each a backslash and an n, as environment variables often "
+            "hold them: turn them into line breaks first"
+        )
     return blocks[0]
 
 
