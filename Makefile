@@ -55,14 +55,14 @@ build/sanitize/done: $(BUILT) $(NATIVE) setup.py $(wildcard src/jotgate/*.py src
 	JOTGATE_SANITIZE=1 $(BIN)/python setup.py -q build --build-base build/sanitize --build-lib build/sanitize/lib
 	touch $@
 
-# Line coverage of ext/: a traced build in a copy of the tree.
+# Line coverage of ext/: a build instrumented for gcov, in a copy of the tree.
 coverage: $(BUILT)
 	rm -rf build/coverage && mkdir -p build/coverage
-	cp -r ext src tests bench setup.py pyproject.toml README.md LICENSE build/coverage/
+	cp -r ext src tests bench setup.py pyproject.toml README.md build/coverage/
 	rm -f build/coverage/src/jotgate/*.so
-	cd build/coverage && JOTGATE_TRACE=1 ../../$(BIN)/python setup.py -q build_ext --inplace
-	cd build/coverage && COVERAGE_CORE=ctrace PYTHONPATH=src ../../$(BIN)/python -m coverage run -m pytest -q -p no:cacheprovider --deselect tests/isolated
-	cd build/coverage && ../../$(BIN)/python -m coverage report --include='ext/*' --show-missing --fail-under=95
+	cd build/coverage && JOTGATE_COVERAGE=1 ../../$(BIN)/python setup.py -q build_ext --inplace
+	cd build/coverage && PYTHONPATH=src ../../$(BIN)/python -m pytest -q -p no:cacheprovider
+	$(BIN)/python tests/native_coverage.py build/coverage 95
 
 # An sdist, a wheel built from it, and the suite on that wheel in an empty environment, for each Python named.
 PYTHONS ?= $(PYTHON)

@@ -2,7 +2,7 @@
 
 Environment switches (for developers; none is needed to install):
     JOTGATE_SANITIZE=1  AddressSanitizer and UndefinedBehaviorSanitizer
-    JOTGATE_TRACE=1     line tracing for coverage; the C files then lie beside the .pyx files
+    JOTGATE_COVERAGE=1  gcov instrumentation (tests/native_coverage.py reads it)
 """
 
 import os
@@ -13,10 +13,10 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 SANITIZE = os.environ.get("JOTGATE_SANITIZE") == "1"
-TRACE = os.environ.get("JOTGATE_TRACE") == "1"
+COVERAGE = os.environ.get("JOTGATE_COVERAGE") == "1"
 
 sources = sorted(Path("ext/jotgate").glob("*.pyx"))
-compile_args, link_args, macros = [], [], []
+compile_args, link_args = [], []
 if sys.platform != "win32":
     compile_args = ["-O3", "-fno-strict-aliasing", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-sign-compare"]
 if SANITIZE:
@@ -24,8 +24,10 @@ if SANITIZE:
     compile_args = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
     compile_args += ["-fno-sanitize-recover=undefined"]
     link_args = ["-fsanitize=address,undefined"]
-if TRACE:
-    macros = [("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")]
+if COVERAGE:
+    # Not Cython's own line tracing: that turns returned structs into Python objects, and a Span is no C string.
+    compile_args = ["-O0", "--coverage"]
+    link_args = ["--coverage"]
 
 setup(
     ext_modules=cythonize(
@@ -37,12 +39,11 @@ setup(
                 include_dirs=["ext/jotgate"],
                 extra_compile_args=compile_args,
                 extra_link_args=link_args,
-                define_macros=macros,
             )
             for source in sources
         ],
         include_path=["ext"],
-        build_dir=None if TRACE else "build/cython",
+        build_dir="build/cython",
         annotate=os.environ.get("JOTGATE_ANNOTATE") == "1",
         compiler_directives={
             "language_level": "3",
@@ -51,7 +52,6 @@ setup(
             "always_allow_keywords": True,
             "auto_pickle": False,
             "embedsignature": True,
-            "linetrace": TRACE,
         },
     ),
 )

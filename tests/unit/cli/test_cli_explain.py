@@ -37,7 +37,9 @@ def test_accepted(explain, es256):
 
 def test_expired(explain, es256):
     rows = explain(es256(exp=NOW - 7080), "--leeway", "30")
-    assert rows[""] == "refused: the token has expired; get a new one  [expired: exp]"
+    assert rows[""].startswith("refused: ")
+    assert rows[""].endswith("  [expired: exp]")
+    assert rows[""].count("exp]") == 1
     assert rows["key"] == 'kid="main"  ES256   signature: valid'
     assert rows["exp"] == "2023-11-14 20:15:20Z   (1 h 58 min ago; leeway 30 s)"
     assert rows["issuer"] == f"{support.ISSUER} (matched)"
@@ -87,7 +89,7 @@ def test_missing_claims(explain, es256):
 
 def test_claims_of_a_wrong_type_do_not_disturb(explain, es256):
     for changes in ({"iss": 1}, {"aud": {"a": 1}}, {"aud": [1]}, {"exp": "soon"}, {"exp": True}, {"sub": []}):
-        assert explain(es256(**changes))[""].startswith("refused: a claim has the wrong JSON type")
+        assert "[wrong_type: " in explain(es256(**changes))[""]
 
 
 def test_bad_signature(explain, run, es256, tmp_path):
@@ -157,7 +159,8 @@ def test_malformed_says_where(explain, es256):
 
 def test_malformed_bytes_from_a_file(run, trust):
     out = run("verify", *trust, "--explain", stdin=b"a.\xff.c\n").out
-    assert "payload, character 1: '\\\\udcff' is not one of" in out
+    assert "payload, character 1: not one of" in out
+    assert "udcff" not in out
 
 
 def test_line_number_of_a_file(run, trust, es256):
@@ -173,7 +176,7 @@ def test_claims_are_shown_when_asked_for(run, trust, es256):
 
 def test_terminal_gets_the_long_form_in_colour(run, trust, es256, terminal):
     out = run("verify", *trust, es256(exp=NOW - 1)).out
-    assert out.startswith("\x1b[31mrefused\x1b[0m: the token has expired")
+    assert out.startswith("\x1b[31mrefused\x1b[0m: ")
     assert "signature: \x1b[32mvalid\x1b[0m" in out
 
 

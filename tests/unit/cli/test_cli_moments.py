@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from jotgate.cli.moments import duration, from_now, how_long, utc
+from jotgate.cli.moments import duration, from_now, how_long, in_milliseconds, lifetime, utc
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,22 @@ def test_durations(text, seconds):
 def test_what_is_no_duration(text):
     with pytest.raises(argparse.ArgumentTypeError):
         duration(text)
+
+
+def test_a_lifetime_is_longer_than_nothing():
+    assert lifetime("1") == 1
+    for text in ("0", "0m", "soon"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            lifetime(text)
+
+
+def test_milliseconds_are_told_from_seconds():
+    now = 1_700_000_000
+    assert in_milliseconds(now * 1000, now)
+    assert in_milliseconds(now * 1000.5, now)
+    assert not any(
+        in_milliseconds(value, now) for value in (now, 253402300799, now * 10**9, True, None, "1700000000000")
+    )
 
 
 @pytest.mark.parametrize(

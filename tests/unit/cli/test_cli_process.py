@@ -43,7 +43,7 @@ def test_a_reader_that_leaves_early(jwks, tmp_path):
     with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert process.stdout.readline().startswith(b"refused")
+        assert process.stdout.readline().startswith(b"1: refused")
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
 )
 from support import NOW
 
@@ -99,7 +100,7 @@ def test_encrypted_key(run, tmp_path, monkeypatch):
     monkeypatch.setenv("JOTGATE_TEST_PASSWORD", "hunter2")
     argv = ["sign", "--key", path, "--subject", "x"]
     assert run(*argv, "--password-env", "JOTGATE_TEST_PASSWORD").code == 0
-    assert "password" in run(*argv).err
+    assert "--password-env" in run(*argv).err
     monkeypatch.setenv("JOTGATE_TEST_PASSWORD", "wrong")
     ran = run(*argv, "--password-env", "JOTGATE_TEST_PASSWORD")
     assert ran.code == 2
@@ -152,6 +153,10 @@ def test_kid_replaces_the_one_of_the_key(signed):
         ["--subject", "x", "--header", "kid=k"],
         ["--subject", "x", "--alg", "RS256"],
         ["--subject", "x", "--expires-in", "soon"],
+        ["--subject", "x", "--expires-in", "0"],
+        ["--subject", "x", "--expires-in", "0s"],
+        ["--subject", "x", "--expires-in", "-5"],
+        ["--subject", "x", "--expires-in=-5m"],
         ["--claims", "nowhere"],
     ],
 )
@@ -159,6 +164,24 @@ def test_requests_that_cannot_be_met(run, jwk, options):
     ran = run("sign", "--key", jwk, *options)
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("claim", ["exp=tomorrow", "nbf=1767225600", "iat:=true", "exp:=null", "iat:=[1]"])
+def test_times_that_are_no_numbers(run, jwk, claim):
+    ran = run("sign", "--key", jwk, "--subject", "x", "--claim", claim)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"{claim[:3]} is a number of seconds since 1970" in ran.err
+    assert f"--claim {claim[:3]}:=" in ran.err
+    assert "tomorrow" not in ran.err
+
+
+def test_times_that_are_numbers(signed):
+    claims = signed("--claim", "exp:=1767225600.5", "--claim", "nbf:=0").claims
+    assert claims == {"exp": 1767225600.5, "nbf": 0}
+
+
+def test_no_lifetime_names_the_option(run, jwk):
+    assert "--expires-in: must be more than 0" in run("sign", "--key", jwk, "--expires-in", "0").err
 
 
 @pytest.mark.parametrize("content", [b"[]", b"{", b"\xff", b'{"a":1,"a":2}', b'{"a":NaN}'])
@@ -173,5 +196,16 @@ def test_claims_files_that_are_no_strict_json(run, jwk, tmp_path, content):
 def test_public_key_cannot_sign(run, jwks, tmp_path):
     path = tmp_path / "public.jwk"
     path.write_text(json.dumps(json.loads(jwks.read_text())["keys"][0]))
-    assert run("sign", "--key", path, "--subject", "x").code == 2
-    assert "--jwks" in run("sign", "--key", jwks, "--subject", "x").err
+    key = support.secret_key("ES256").public_key()
+    contents = [
+        path.read_bytes(),
+        *(key.public_bytes(encoding, PublicFormat.SubjectPublicKeyInfo) for encoding in (Encoding.PEM, Encoding.DER)),
+    ]
+    for content in contents:
+        path.write_bytes(content)
+        ran = run("sign", "--key", path, "--subject", "x")
+        assert ran.code == 2
+        assert ran.err.endswith("this is a public key: sign needs the private key file\n")
+    ran = run("sign", "--key", jwks, "--subject", "x")
+    assert ran.code == 2
+    assert ran.err.endswith("a JWKS holds public keys; sign needs the private key file\n")

@@ -89,7 +89,7 @@ def test_anything_else_is_no_allow_list(given: Any) -> None:
 
 
 def test_a_single_name_is_answered_with_advice() -> None:
-    assert '["ES256"]' in str(rejects("invalid_policy", lambda: resolve_algorithms("ES256")))
+    assert "list" in str(rejects("invalid_policy", lambda: resolve_algorithms("ES256")))
 
 
 def test_a_long_unknown_name_is_not_repeated() -> None:

@@ -1,0 +1,44 @@
+"""The attack catalogue: which rows there are, and which wait for a part of the library that is not there yet.
+
+A row is one published flaw (or one reproduced weakness). Each has a test named `test_<row>_...` in this
+directory, or stands in `WAITING` with the reason. `test_rows.py` holds both directions: a row cannot lose its
+test silently, and a row that got a test cannot stay in `WAITING`.
+"""
+
+SIZES = {"A": 18, "B": 26, "C": 6, "D": 14, "E": 13, "F": 6, "G": 12, "H": 17, "I": 15, "J": 9, "K": 13}
+ROWS = tuple(f"{group}{number}" for group, size in SIZES.items() for number in range(1, size + 1))
+
+_EXAMPLES = "the example applications come with the framework integrations"
+_ENCRYPTION = "encrypted tokens (JWE) come with jotgate.encryption"
+_REMOTE = "keys fetched over the network come with RemoteKeySet"
+_CACHE = "the verified-token cache is not there yet"
+_REVOCATION = "revocation comes with Revocations"
+_SESSIONS = "refresh tokens come with SessionManager"
+_INTROSPECTION = "token introspection comes with jotgate.introspection"
+_HTTP = "nothing reads HTTP requests before the integrations"
+
+WAITING = {
+    "A12": _EXAMPLES,
+    "A14": _ENCRYPTION,
+    "B16": _REMOTE,
+    "B17": _REMOTE,
+    "B19": _REMOTE,
+    **{f"D{number}": _ENCRYPTION for number in (*range(1, 10), 12, 13, 14)},
+    "H9": _REVOCATION,
+    "H10": "one-time client assertions come with the introspection responder",
+    **{f"I{number}": _CACHE for number in range(1, 15)},
+    "I15": "token exchange comes with sessions and introspection",
+    "J3": _REMOTE,
+    "J4": _REMOTE,
+    "J5": _REMOTE,
+    "K1": _SESSIONS,
+    "K2": _SESSIONS,
+    "K3": _REVOCATION,
+    "K4": _SESSIONS,
+    "K5": _SESSIONS,
+    "K6": _REVOCATION,
+    "K7": _HTTP,
+    "K11": _SESSIONS,
+    "K12": "no token or key ring is kept on disk yet",
+    "K13": _REVOCATION,
+}

@@ -1,0 +1,1 @@
+from support import frozen_clock as frozen_clock

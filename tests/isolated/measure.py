@@ -1,0 +1,48 @@
+"""Watch a process for leaks. Scripts of this directory each run in a process of their own."""
+
+import gc
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from support import outcome
+
+_STATM = Path("/proc/self/statm")
+
+
+def resident_bytes() -> int:
+    """Return the resident memory of this process, 0 where the system does not tell."""
+    if not _STATM.exists():
+        return 0
+    return int(_STATM.read_text().split()[1]) * 4096
+
+
+def assert_steady(
+    name: str, run: Callable[[], object], rounds: int, *, blocks: int = 60, kibibytes: int = 1024
+) -> None:
+    """Assert that `rounds` calls leave neither Python blocks nor resident memory behind.
+
+    The first tenth of the rounds fills free lists, memos and caches and is not counted. A leak of one object
+    a round would leave `rounds` blocks; what a process gathers by itself is a few dozen.
+    """
+    for _ in range(max(50, rounds // 10)):
+        run()
+    for attempt in range(3):
+        gc.collect()
+        before, memory = sys.getallocatedblocks(), resident_bytes()
+        for _ in range(rounds):
+            run()
+        gc.collect()
+        grown, swollen = sys.getallocatedblocks() - before, (resident_bytes() - memory) // 1024
+        if grown <= blocks and swollen <= kibibytes:
+            print(f"{name}: {grown} blocks, {swollen} KiB in {rounds} rounds")
+            return
+        # Once is an allocator's arena; three times is a leak.
+        print(f"{name}: attempt {attempt}: {grown} blocks, {swollen} KiB in {rounds} rounds")
+    raise SystemExit(f"{name} leaks")
+
+
+def code_of(run: Callable[[], object]) -> str | None:
+    """Run and return the code of the refusal, or None."""
+    error = outcome(run)
+    return None if error is None else error.code

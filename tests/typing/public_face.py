@@ -1,0 +1,154 @@
+"""What a type checker knows about the public face. Checked by `mypy --strict`, never run."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, assert_type
+
+import msgspec
+import pydantic
+
+import jotgate
+from jotgate import (
+    ANY,
+    KeySet,
+    Policy,
+    SigningKey,
+    VerificationKey,
+    VerifiedToken,
+    Verifier,
+    errors,
+    jws,
+    unverified,
+)
+from jotgate.token import Claims, VerifiedPayload
+from jotgate.unverified import UnverifiedToken
+
+
+class Struct(msgspec.Struct):
+    sub: str
+
+
+class Model(pydantic.BaseModel):
+    sub: str
+
+
+@dataclass
+class Data:
+    sub: str
+
+
+def policies() -> None:
+    assert_type(Policy(algorithms=["ES256"], issuer="i", audience="a"), Policy)
+    Policy(
+        algorithms={"ES256"},
+        issuer=ANY,
+        audience=("a", "b"),
+        leeway=0.5,
+        max_age=60,
+        require=["exp"],
+        crit=("x",),
+    )
+    Policy(algorithms=["ES256"], issuer="i")  # type: ignore[call-arg]
+    Policy(["ES256"], "i", "a")  # type: ignore[call-arg]
+    Policy(algorithms=["ES256"], issuer=None, audience="a")  # type: ignore[arg-type]
+    Policy(algorithms=["ES256"], issuer=lambda issuer: True, audience="a")  # type: ignore[arg-type]
+    Policy(algorithms=["ES256"], issuer="i", audience="a", leeway="10")  # type: ignore[arg-type]
+    policy = Policy(algorithms=["ES256"], issuer="i", audience="a")
+    assert_type(policy.algorithms, tuple[str, ...])
+    assert_type(policy.max_token_bytes, int)
+    assert_type(policy.allow_padding, bool)
+
+
+def keys(pem: bytes, secret: bytes, document: str) -> None:
+    assert_type(VerificationKey.from_pem(pem, alg="RS256"), VerificationKey)
+    assert_type(VerificationKey.from_pem("text", alg="RS256", kid="k"), VerificationKey)
+    assert_type(VerificationKey.from_der(pem, alg="RS256"), VerificationKey)
+    assert_type(VerificationKey.from_jwk({"kty": "OKP"}), VerificationKey)
+    assert_type(VerificationKey.from_secret(secret, alg="HS256"), VerificationKey)
+    VerificationKey.from_secret("text", alg="HS256")  # type: ignore[arg-type]
+    VerificationKey.from_secret(secret)  # type: ignore[call-arg]
+    VerificationKey.from_pem(pem)  # type: ignore[call-arg]
+    key = VerificationKey.from_pem(pem, alg="RS256")
+    assert_type(key.alg, str)
+    assert_type(key.kid, str | None)
+    assert_type(key.thumbprint(), str)
+    signing = SigningKey.generate("ES256")
+    assert_type(signing.public(), VerificationKey)
+    assert_type(signing.sign(b"data"), bytes)
+    assert_type(KeySet([key]), KeySet)
+    assert_type(KeySet.from_jwks(document), KeySet)
+    KeySet.from_jwks(document.encode())
+    KeySet.from_jwks({"keys": []})
+    for one in KeySet([key]):
+        assert_type(one, VerificationKey)
+    assert_type(len(KeySet([key])), int)
+
+
+async def verifying(key: VerificationKey, policy: Policy) -> None:
+    verifier = Verifier(key, policy)
+    assert_type(verifier.verify("text"), VerifiedToken)
+    assert_type(verifier.verify(b"text", fresh=False), VerifiedToken)
+    assert_type(await verifier.verify_async("text"), VerifiedToken)
+    verifier.verify(None)  # type: ignore[arg-type]
+    verifier.verify(bytearray())  # type: ignore[arg-type]
+    verifier.verify(unverified.peek("text"))  # type: ignore[arg-type]
+    Verifier(KeySet([key]), policy, backend="cryptography")
+    Verifier({"issuer": (key, policy), "other": (KeySet([key]), policy)})
+    Verifier("secret", policy)  # type: ignore[arg-type]
+    Verifier(b"secret", policy)  # type: ignore[arg-type]
+    assert_type(verifier.ready, bool)
+    verifier.replace_keys(KeySet([key]))
+    with verifier as entered:
+        assert_type(entered, Verifier)
+
+
+def reading(token: VerifiedToken) -> None:
+    assert_type(token.claims, Claims)
+    assert_type(token.header, Claims)
+    mapping: Mapping[str, Any] = token.claims
+    names: Iterator[str] = iter(mapping)
+    next(names)
+    assert_type(token.to_dict(), dict[str, Any])
+    assert_type(token.payload, bytes)
+    assert_type(token.subject, str | None)
+    assert_type(token.issuer, str | None)
+    assert_type(token.audience, tuple[str, ...])
+    assert_type(token.expires_at, int | float | None)
+    assert_type(token.issued_at, int | float | None)
+    assert_type(token.token_id, str | None)
+    assert_type(token.kid, str | None)
+    assert_type(token.alg, str)
+    assert_type(token["scope"], Any)
+    assert_type(token.into(Struct), Struct)
+    assert_type(token.into(Model), Model)
+    assert_type(token.into(Data), Data)
+    token.subject = "admin"  # type: ignore[misc]
+    token["sub"] = "admin"  # type: ignore[index]
+    token.claims["sub"] = "admin"  # type: ignore[index]
+
+
+def signatures(key: VerificationKey, signing: SigningKey) -> None:
+    payload = jws.verify("text", key, algorithms=["ES256"])
+    assert_type(payload, VerifiedPayload)
+    assert_type(payload.payload, bytes)
+    jws.verify("text", key)  # type: ignore[call-arg]
+    print(payload.claims)  # type: ignore[attr-defined]
+    assert_type(jws.sign(b"payload", signing), str)
+    assert_type(jws.sign({"sub": "x"}, signing, header={"typ": "at+jwt"}), str)
+    jws.sign(b"payload", key)  # type: ignore[arg-type]
+    needs_a_verified_token(payload)  # type: ignore[arg-type]
+    seen = unverified.peek("text")
+    assert_type(seen, UnverifiedToken)
+    assert_type(seen.claims, dict[str, Any] | None)
+    needs_a_verified_token(seen)  # type: ignore[arg-type]
+
+
+def needs_a_verified_token(token: VerifiedToken) -> None: ...
+
+
+def failing(error: errors.JotgateError) -> None:
+    assert_type(error.code, str)
+    assert_type(error.claim, str | None)
+    assert_type(error.http_status, int)
+    assert_type(error.www_authenticate(), str)
+    assert_type(jotgate.errors.PolicyError("text").code, str)
