@@ -29,7 +29,6 @@ cdef class Lane:
     cdef KeyTable keys
     cdef HeaderMemo memo
 
-    cdef Header find_header(self, Work* work, Fault* fault)
     cdef Header read_header(self, Work* work, Fault* fault)
     cdef Fault check_header(self, Span document, const Value* values, const Names* names, int* claim) noexcept nogil
     cdef Fault check_crit(self, Span document, Value crit, const Names* names) noexcept nogil

@@ -18,9 +18,10 @@ import argparse
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 from jotgate.cli.terminal import printable
+from jotgate.cli.wording import for_the_command_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +74,12 @@ class UsageError(Exception):
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse with one-line errors that never repeat an argument's value."""
+    """argparse with one-line errors that never repeat an argument's value, and no option that silently wins."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name in (None, "store"):
+            self.register("action", name, _Once)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see {self.prog} --help)")
@@ -113,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if errors is None or not isinstance(error, errors.JotgateError):
             raise
         undecided = isinstance(error, errors.UndecidedError)
-        return _fail(prog, str(error), EXIT_UNDECIDED if undecided else EXIT_USAGE)
+        return _fail(prog, for_the_command_line(str(error)), EXIT_UNDECIDED if undecided else EXIT_USAGE)
 
 
 def _dispatch(arguments: list[str], chosen: str | None) -> int:
@@ -168,6 +174,20 @@ def _unknown(words: list[str], chosen: str | None) -> str:
 def _fail(prog: str, message: str, code: int) -> int:
     print(f"{prog}: {printable(message)}", file=sys.stderr)
     return code
+
+
+class _Once(argparse.Action):
+    """Stores a value like argparse's own action, which would let the last of several values win."""
+
+    _given = False
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        if option is not None and self._given:
+            parser.error(f"{option} may be given once")
+        self._given = True
+        setattr(namespace, self.dest, values)
 
 
 class _Version(argparse.Action):

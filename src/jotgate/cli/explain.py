@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING
 
 from jotgate.cli.lenient import read
-from jotgate.cli.moments import from_now, how_long, utc
+from jotgate.cli.moments import from_now, how_long, in_milliseconds, is_number, utc
 from jotgate.cli.terminal import printable
 from jotgate.cli.verdicts import INVALID, UNKNOWN, VALID
 from jotgate.policy import ANY, AnyValue
@@ -40,6 +40,16 @@ _HINTS = {
 }
 
 
+def hints(judge: Judge, verdict: Verdict) -> list[str]:
+    """Say what may be behind a refusal and what to do about it, with no text of the token."""
+    from jotgate._clock import now as wall_clock
+
+    if verdict.ok:
+        return []
+    hint = _hint(judge.policy, verdict, wall_clock())
+    return [*_faults_of_form(verdict), *([hint] if hint else [])]
+
+
 def one_line(verdict: Verdict, *, claims: bool) -> str:
     """Write a verdict on one line, for pipes and files."""
     if verdict.ok:
@@ -50,12 +60,20 @@ def one_line(verdict: Verdict, *, claims: bool) -> str:
     return f"{head}: {verdict.code}{about}, signature {verdict.signature}: {verdict.message}"
 
 
-def write(screen: Screen, judge: Judge, verdict: Verdict, *, claims: bool) -> None:
-    """Write a verdict in the long form, for people."""
+def write(screen: Screen, judge: Judge, verdict: Verdict, *, place: str, claims: bool) -> None:
+    """Write a verdict in the long form, for people.
+
+    Args:
+        screen: Where to write.
+        judge: Who gave the verdict; its policy and the names of its keys are shown.
+        verdict: What to write.
+        place: Where the token came from, in words, or an empty string.
+        claims: Whether to show the claims of an accepted token.
+    """
     from jotgate._clock import now as wall_clock
 
     now = wall_clock()
-    where = f"  (line {verdict.line})" if verdict.line is not None else ""
+    where = f"  ({place})" if place else ""
     if verdict.ok:
         screen.line(screen.style("accepted", "green") + where)
         rows = _accepted_rows(screen, judge, verdict, now)
@@ -80,8 +98,8 @@ def _accepted_rows(screen: Screen, judge: Judge, verdict: Verdict, now: float) -
 def _refused_rows(screen: Screen, judge: Judge, verdict: Verdict, now: float) -> Iterator[tuple[str, str]]:
     code = verdict.code or ""
     yield "key", _key(screen, verdict)
-    if code in ("malformed", "algorithm_not_allowed"):
-        yield from _faults_of_form(verdict.text)
+    for fault in _faults_of_form(verdict):
+        yield "why", fault
     if code == "algorithm_not_allowed":
         yield "allowed", ", ".join(judge.policy.algorithms)
     if code == "unknown_key":
@@ -117,7 +135,7 @@ def _times_about(verdict: Verdict) -> tuple[str, ...]:
 def _times(verdict: Verdict, names: tuple[str, ...], policy: Policy, now: float) -> Iterator[tuple[str, str]]:
     for name in names:
         value = (verdict.claims or {}).get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if is_number(value):
             leeway = f"; leeway {how_long(policy.leeway)}" if policy.leeway else ""
             yield name, f"{utc(value)}   ({from_now(value, now)}{leeway})"
 
@@ -163,20 +181,23 @@ def _known_keys(judge: Judge, verdict: Verdict) -> Iterator[tuple[str, str]]:
         yield "skipped", f"{_quoted(kid) if kid is not None else '(no kid)'}: {printable(reason)}"
 
 
-def _faults_of_form(text: str | bytes) -> Iterator[tuple[str, str]]:
+def _faults_of_form(verdict: Verdict) -> list[str]:
     """Say where the text is broken, as far as a lenient reader can tell."""
+    if verdict.code not in ("malformed", "algorithm_not_allowed"):
+        return []
+    text = verdict.text
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")
-    for finding in read(text).findings:
-        where = finding.part if finding.position is None else f"{finding.part}, character {finding.position}"
-        yield "why", f"{where}: {finding.message}"
+    return [f"{finding.where}: {finding.message}" for finding in read(text).findings]
 
 
 def _hint(policy: Policy, verdict: Verdict, now: float) -> str:
     code, claims = verdict.code or "", verdict.claims or {}
     if code in ("expired", "not_yet_valid", "invalid_claim") and verdict.claim in ("exp", "nbf", "iat"):
         moment = claims.get(verdict.claim)
-        near = isinstance(moment, int | float) and abs(moment - now) <= _PLAUSIBLE_SKEW_SECONDS
+        if in_milliseconds(moment, now):
+            return f"{verdict.claim} seems to be in milliseconds; the times of a token are seconds since 1970"
+        near = is_number(moment) and abs(moment - now) <= _PLAUSIBLE_SKEW_SECONDS
         return "compare the clocks of this host and the issuer; --leeway allows for a difference" if near else ""
     if verdict.claim == "typ":
         return "another kind of token, e.g. an ID token where an access token belongs; or drop --typ"

@@ -6,13 +6,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from jotgate.cli.lenient import NOTE, REFUSED, RISK, Finding
-from jotgate.cli.moments import from_now, how_long
+from jotgate.cli.moments import LATEST_NUMERIC_DATE, from_now, how_long, in_milliseconds, is_number
 from jotgate.cli.terminal import printable
 
 if TYPE_CHECKING:
     from jotgate.cli.lenient import Reading
 
-LATEST_NUMERIC_DATE = 253402300799
 TIME_CLAIMS = ("exp", "nbf", "iat")
 
 _DEFAULT_MAX_TOKEN_BYTES = 16384
@@ -190,11 +189,8 @@ def _claims(claims: dict[str, Any], now: float) -> list[Finding]:
         _audience(claims["aud"], add)
     for name in claims:
         if _SECRET_NAMES.fullmatch(name):
-            add(
-                RISK,
-                "secret_claim",
-                f"{printable(name)!r}: a signed token is readable by everyone who holds it",
-            )
+            message = "a signed token is readable by everyone who holds it"
+            found.append(Finding(RISK, "secret_claim", "payload", message, detail=repr(printable(name))))
     return found
 
 
@@ -206,9 +202,9 @@ def _numeric_date(name: str, value: object, now: float, add: Any) -> float | Non
             "wrong_type",
             f"{name} is a string; a time is a number of seconds since 1970, without quotes",
         )
-    elif isinstance(value, bool) or not isinstance(value, int | float):
+    elif not is_number(value):
         add(REFUSED, "wrong_type", f"{name} must be a number of seconds since 1970")
-    elif LATEST_NUMERIC_DATE < value < 10_000 * now:
+    elif in_milliseconds(value, now):
         add(
             REFUSED,
             "milliseconds",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from jotgate.cli import UsageError
@@ -14,17 +15,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STDIN = "-"
+ARGUMENT = "argument"
 # Far beyond any key or key set; keeps a wrong path such as /dev/zero from filling the memory.
 _LARGEST_FILE_BYTES = 4 << 20
 # A longer line cannot be a token that any policy admits; the rest of it is read and dropped.
 _LONGEST_LINE_BYTES = 1 << 20
+_DOTS = 2
 
 
 class TokenText(NamedTuple):
-    """A token as it came, and the line of the file or stream it came from (None for an argument)."""
+    """A token as it came, and where it came from.
+
+    ``source`` is the file's name, ``-`` for standard input, or ``argument``; ``line`` counts from 1 in it,
+    empty lines too, and of arguments it is the position among the TOKENs of the command line.
+    """
 
     text: str | bytes
-    line: int | None
+    source: str
+    line: int
 
 
 def read_bytes(path: str, what: str) -> bytes:
@@ -80,59 +88,95 @@ def secret(arguments: argparse.Namespace) -> bytes | None:
 
 def add_secret_options(group: argparse._ActionsContainer) -> None:
     """Add the two ways to name a shared secret; there is none that shows it to other users of the machine."""
-    group.add_argument("--secret-file", metavar="FILE", help="shared secret (HMAC) in a file; - reads standard input")
+    group.add_argument(
+        "--secret-file",
+        metavar="FILE",
+        help="shared secret (HMAC) in a file; - reads standard input; one line break at the end of a text is dropped",
+    )
     group.add_argument("--secret-env", metavar="NAME", help="shared secret (HMAC) in an environment variable")
 
 
-def tokens(words: list[str], file: str | None) -> Iterator[TokenText]:
+def tokens(words: list[str], files: list[str]) -> Iterator[TokenText]:
     """Open the inputs of the command line and return their tokens in order, each as soon as it can be read.
 
     Args:
         words: The arguments; ``-`` stands for standard input, one token a line.
-        file: A file with one token a line, read after the arguments; or ``-``.
+        files: Files with one token a line, read after the arguments; or ``-``.
 
     Returns:
         The texts unchanged, but for the line's end. Empty lines are left out.
 
     Raises:
-        UsageError: There is no token, or the file cannot be read.
+        UsageError: There is no token, a file cannot be read, or an argument names a file.
     """
-    if not words and file is None:
+    if not words and not files:
         if sys.stdin is None or sys.stdin.isatty():
             raise UsageError("no token given: pass it as an argument, with --file, or on standard input")
         words = [STDIN]
-    # Opened before the first verdict falls, and only once: it may be a pipe.
-    return _texts(words, None if file is None else _opened(file, "tokens"))
+    for position, word in enumerate(words, start=1):
+        _refuse_file_name(word, f"TOKEN {position}: " if len(words) > 1 else "")
+    # Opened before the first verdict falls, and only once: they may be pipes.
+    with ExitStack() as opening:
+        streams = [(path, opening.enter_context(_opened(path, "tokens"))) for path in files]
+        return _texts(words, streams, opening.pop_all())
 
 
-def _texts(words: list[str], stream: BinaryIO | _Stdin | None) -> Iterator[TokenText]:
-    for word in words:
-        if word == STDIN:
-            yield from _token_lines(_Stdin())
-        else:
-            yield TokenText(word, None)
-    if stream is not None:
-        yield from _token_lines(stream)
+def _texts(words: list[str], streams: list[tuple[str, BinaryIO]], held: ExitStack) -> Iterator[TokenText]:
+    with held:
+        for position, word in enumerate(words, start=1):
+            if word == STDIN:
+                with _Stdin() as stream:
+                    yield from _token_lines(STDIN, stream)
+            else:
+                yield TokenText(word, ARGUMENT, position)
+        for path, stream in streams:
+            yield from _token_lines(path, stream)
 
 
-def one_token(word: str | None, file: str | None) -> str:
-    """Read the one token that ``inspect`` shows, with the line breaks inside it."""
+def _refuse_file_name(word: str, which: str) -> None:
+    """Refuse a word that is no token, but a file's name: a verdict on it would hide the mistake."""
+    if word != STDIN and os.path.exists(word) and not os.path.isdir(word):
+        from jotgate.cli.lenient import begins_token
+
+        if not begins_token(word):
+            raise UsageError(f"{which}no token, but a file of that name: use --file")
+
+
+def first_token(word: str | None, file: str | None) -> tuple[str, int]:
+    """Read the one token that ``inspect`` shows.
+
+    Returns:
+        The token, with the line breaks inside it if it was wrapped, and how many lines follow it that are
+        not empty.
+    """
     if word is not None and file is not None:
         raise UsageError("give the token either as an argument or with --file")
     if word is not None and word != STDIN:
-        return word
+        _refuse_file_name(word, "")
+        return _without_further_tokens(word)
     path = file if file is not None else STDIN
     if path == STDIN and word is None and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("no token given: pass it as an argument, with --file, or on standard input")
     text = read_bytes(path, "token").decode("utf-8", "surrogateescape")
-    return text.removesuffix("\n").removesuffix("\r")
+    return _without_further_tokens(text.removesuffix("\n").removesuffix("\r"))
 
 
-def _token_lines(opened: BinaryIO | _Stdin) -> Iterator[TokenText]:
-    with opened as stream:
-        for number, line in enumerate(_bounded_lines(stream), start=1):
-            if line.strip():
-                yield TokenText(line, number)
+def _without_further_tokens(text: str) -> tuple[str, int]:
+    from jotgate.cli.lenient import begins_token
+
+    lines = [line for line in text.split("\n") if line.strip()]
+    second = next((number for number, line in enumerate(lines) if number and begins_token(line)), None)
+    if second is None:
+        return text, 0
+    # A first line with all the dots is whole: what stands between it and the next token is not part of it.
+    taken = 1 if lines[0].count(".") >= _DOTS else second
+    return "\n".join(lines[:taken]).removesuffix("\r"), len(lines) - taken
+
+
+def _token_lines(source: str, stream: BinaryIO) -> Iterator[TokenText]:
+    for number, line in enumerate(_bounded_lines(stream), start=1):
+        if line.strip():
+            yield TokenText(line, source, number)
 
 
 def _bounded_lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -155,7 +199,9 @@ def strict_object(data: bytes, what: str) -> dict[str, Any]:
     try:
         check(data)
     except MalformedTokenError as error:
-        raise UsageError(f"the {what} cannot be used: {error}") from None
+        from jotgate.cli.lenient import fault_of_json
+
+        raise UsageError(f"the {what} cannot be used: {fault_of_json(data) or error.args[0]}") from None
     value: dict[str, Any] = json.loads(data)
     return value
 

@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``jotgate inspect``."""
     parser.description, parser.epilog = _DESCRIPTION, _EPILOG
     parser.add_argument("token", nargs="?", metavar="TOKEN", help="the token; - or nothing reads standard input")
-    parser.add_argument("--file", metavar="FILE", help="read the token from a file")
+    parser.add_argument("--file", metavar="FILE", help="read the token from a file; of several, the first")
     parser.add_argument("--json", action="store_true", help="write one JSON object")
 
 
@@ -48,17 +48,18 @@ def run(arguments: argparse.Namespace) -> int:
     """Show one token; 0 when it could be read, else 1."""
     from jotgate._clock import now as wall_clock
     from jotgate.cli.findings import judge
-    from jotgate.cli.inputs import one_token
+    from jotgate.cli.inputs import first_token
     from jotgate.cli.lenient import read
 
-    reading = read(one_token(arguments.token, arguments.file))
+    text, more_lines = first_token(arguments.token, arguments.file)
+    reading = read(text)
     now = wall_clock()
     findings = judge(reading, now)
     screen = Screen()
     if arguments.json:
-        screen.json_line(_as_json(reading, findings, now))
+        screen.json_line(_as_json(reading, findings, now) | {"more_lines": more_lines})
     else:
-        _show(screen, reading, findings, now)
+        _show(screen, reading, findings, now, more_lines)
     return EXIT_OK if reading.readable else EXIT_REFUSED
 
 
@@ -86,18 +87,21 @@ def _as_json(reading: Reading, findings: list[Finding], now: float) -> dict[str,
     }
 
 
-def _show(screen: Screen, reading: Reading, findings: list[Finding], now: float) -> None:
+def _show(screen: Screen, reading: Reading, findings: list[Finding], now: float, more_lines: int) -> None:
     screen.line(screen.style(f" {_BANNER} ", "warning"))
     screen.line(_WARNING)
+    if more_lines:
+        lines = "1 more line follows" if more_lines == 1 else f"{more_lines} more lines follow"
+        screen.line(f"This is the first token of several: {lines} it.")
     if reading.header.text:
         _show_part(screen, "header", reading.header, now)
         _show_rest(screen, reading, now)
     _heading(screen, "findings", "" if findings else "none. That does not make the token genuine")
     width = max((len(finding.code) for finding in findings), default=0)
     for finding in findings:
-        where = finding.part if finding.position is None else f"{finding.part}, character {finding.position}"
+        detail = f"{finding.detail}: " if finding.detail else ""
         severity = screen.style(finding.severity.ljust(7), _SEVERITY_STYLES[finding.severity])
-        screen.line(f"  {severity}  {finding.code.ljust(width)}  {where}: {finding.message}")
+        screen.line(f"  {severity}  {finding.code.ljust(width)}  {finding.where}: {detail}{finding.message}")
 
 
 def _show_rest(screen: Screen, reading: Reading, now: float) -> None:
@@ -146,9 +150,9 @@ def _date_remark(value: Any, now: float) -> str:
 
 
 def _is_date(value: object) -> bool:
-    from jotgate.cli.findings import LATEST_NUMERIC_DATE
+    from jotgate.cli.moments import LATEST_NUMERIC_DATE, is_number
 
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LATEST_NUMERIC_DATE
+    return is_number(value) and 0 <= value <= LATEST_NUMERIC_DATE
 
 
 def _raw_text(part: Part) -> str | None:

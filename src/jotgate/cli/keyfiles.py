@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, TypeVar
 from jotgate.cli import UsageError
 from jotgate.cli.inputs import read_bytes, secret, strict_object
 from jotgate.cli.terminal import printable
+from jotgate.cli.wording import for_the_command_line
 from jotgate.errors import InvalidKeyError
 from jotgate.keys import jwk, pem
 from jotgate.keys.algorithms import expand, header_name, resolve_algorithms
 from jotgate.keys.key import SigningKey, VerificationKey
 from jotgate.keys.keyset import KeySet
+from jotgate.keys.metadata import KEY_TYPES, PRIVATE_MEMBERS
 
 if TYPE_CHECKING:
     import argparse
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _DER_SEQUENCE = b"\x30"
+_PEM_MARK = b"-----BEGIN "
+_PRIVATE_PEM_MARK = b"PRIVATE KEY-----"
+_KEY_PAIR_TYPES = [kty for kty in KEY_TYPES if kty != "oct"]
+_PUBLIC_KEY_WANTED = "this is a private key: pass the public key (keygen --public writes it)"
+_PRIVATE_KEY_WANTED = "this is a public key: sign needs the private key file"
 
 
 def verification_keys(arguments: argparse.Namespace) -> tuple[KeySet, tuple[str, ...]]:
@@ -106,6 +113,11 @@ def _key_set(path: str, named: tuple[str, ...]) -> KeySet:
     document = read_bytes(path, "JWKS document")
 
     def load() -> KeySet:
+        if _PEM_MARK in document:
+            raise UsageError("this is PEM, not a JWKS document: use --key")
+        members = strict_object(document, "JWKS document")
+        if "kty" in members and "keys" not in members:
+            raise UsageError("this is one key, not a JWKS document: use --key")
         names = named or tuple(dict.fromkeys(key.alg for key in KeySet.from_jwks(document)))
         if not names:
             raise UsageError("its keys name no algorithm: say with --alg which ones are allowed")
@@ -119,9 +131,15 @@ def _public_key(path: str, allowed: tuple[str, ...] | None) -> VerificationKey:
 
     def load() -> VerificationKey:
         if _is_json(data):
-            members = _jwk(data)
+            members = strict_object(data, "key")
+            if _is_jwks(members):
+                raise UsageError("this is a JWKS document, not one key: use --jwks")
+            if _is_private_jwk(members):
+                raise UsageError(_PUBLIC_KEY_WANTED)
             return VerificationKey.from_jwk(members, alg=_jwk_algorithm(members, jwk.load_verifying(members), allowed))
-        if data.startswith(_DER_SEQUENCE):
+        if _PRIVATE_PEM_MARK in data or _is_private_der(data):
+            raise UsageError(_PUBLIC_KEY_WANTED)
+        if _is_der(data):
             material = jwk.material_of(pem.load_public_der(data, pss=True))
             return VerificationKey.from_der(data, alg=_only_algorithm(material, allowed))
         material = jwk.material_of(pem.load_public_pem(data, pss=True))
@@ -132,27 +150,63 @@ def _public_key(path: str, allowed: tuple[str, ...] | None) -> VerificationKey:
 
 def _private_key(data: bytes, allowed: tuple[str, ...] | None, kid: str | None, password: bytes | None) -> SigningKey:
     if _is_json(data):
-        members = _jwk(data)
+        members = strict_object(data, "key")
+        if _is_jwks(members):
+            raise UsageError("a JWKS holds public keys; sign needs the private key file")
+        if members.get("kty") in KEY_TYPES and not any(name in members for name in PRIVATE_MEMBERS):
+            raise UsageError(_PRIVATE_KEY_WANTED)
         if kid is not None:
             members["kid"] = kid
         _, material = jwk.load_signing(members)
         return SigningKey.from_jwk(members, alg=_jwk_algorithm(members, material, allowed))
-    if data.startswith(_DER_SEQUENCE):
+    if _is_der(data):
+        if _is_public_der(data):
+            raise UsageError(_PRIVATE_KEY_WANTED)
         _, material = jwk.material_of_private(pem.load_private_der(data, password))
         return SigningKey.from_der(data, alg=_only_algorithm(material, allowed), kid=kid, password=password)
+    if _PEM_MARK in data and _PRIVATE_PEM_MARK not in data:
+        raise UsageError(_PRIVATE_KEY_WANTED)
+    if password is None and b"ENCRYPTED" in data:
+        raise UsageError("the private key is encrypted: name the variable that has its password with --password-env")
     _, material = jwk.material_of_private(pem.load_private_pem(data, password))
     return SigningKey.from_pem(data, alg=_only_algorithm(material, allowed), kid=kid, password=password)
 
 
 def _is_json(data: bytes) -> bool:
-    return data.lstrip().startswith(b"{")
+    return data.lstrip().startswith((b"{", b"["))
 
 
-def _jwk(data: bytes) -> dict[str, object]:
-    members = strict_object(data, "key")
-    if "keys" in members and "kty" not in members:
-        raise UsageError("this is a JWKS document, not one key: use --jwks")
-    return members
+def _is_jwks(members: dict[str, object]) -> bool:
+    return "keys" in members and "kty" not in members
+
+
+def _is_private_jwk(members: dict[str, object]) -> bool:
+    return members.get("kty") in _KEY_PAIR_TYPES and any(name in members for name in PRIVATE_MEMBERS)
+
+
+def _is_der(data: bytes) -> bool:
+    return data.startswith(_DER_SEQUENCE) and _PEM_MARK not in data
+
+
+def _is_public_der(data: bytes) -> bool:
+    try:
+        pem.load_public_der(data, pss=True)
+    except InvalidKeyError:
+        return False
+    return True
+
+
+def _is_private_der(data: bytes) -> bool:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+    try:
+        load_der_private_key(data, None)
+    except TypeError:
+        return True  # it wants a password
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def _jwk_algorithm(members: dict[str, object], material: Material, allowed: tuple[str, ...] | None) -> str | None:
@@ -181,4 +235,4 @@ def _in_file(path: str, load: Callable[[], _T]) -> _T:
     try:
         return load()
     except (InvalidKeyError, UsageError) as error:
-        raise UsageError(f"{printable(path)}: {error}") from None
+        raise UsageError(f"{printable(path)}: {for_the_command_line(str(error))}") from None

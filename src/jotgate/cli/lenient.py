@@ -35,6 +35,7 @@ class Finding(NamedTuple):
     ``severity`` is ``refused`` (Jotgate refuses it under every policy), ``risk`` (refused by the usual
     policies, or dangerous in itself) or ``note``. ``part`` is ``token``, ``header``, ``payload`` or
     ``signature``; ``position`` counts the characters of that part from 1, as they stand in the token.
+    ``detail`` is a piece of the token that the message is about; the message itself quotes nothing.
     """
 
     severity: str
@@ -42,6 +43,12 @@ class Finding(NamedTuple):
     part: str
     message: str
     position: int | None = None
+    detail: str | None = None
+
+    @property
+    def where(self) -> str:
+        """The part, and the character where there is one."""
+        return self.part if self.position is None else f"{self.part}, character {self.position}"
 
 
 class Part(NamedTuple):
@@ -162,8 +169,9 @@ def _bytes(text: str, part: str, findings: list[Finding]) -> bytes:
         bare = bare.translate(_TO_BASE64URL)
     wrong = _NOT_BASE64URL.search(bare)
     if wrong:
-        message = f"{printable(wrong.group())!r} is not one of {_ALPHABET}; what follows it was not read"
-        findings.append(Finding(REFUSED, "bad_base64", part, message, wrong.start() + 1))
+        message = f"not one of {_ALPHABET}; what follows it was not read"
+        shown = repr(printable(wrong.group()))
+        findings.append(Finding(REFUSED, "bad_base64", part, message, wrong.start() + 1, shown))
         bare = bare[: wrong.start()]
     if len(bare) % 4 == 1:
         if not wrong:
@@ -195,15 +203,32 @@ def _object(text: str, part: str, findings: list[Finding]) -> Part:
     return Part(text, data, members)
 
 
+def begins_token(line: str) -> bool:
+    """Whether a line begins with the header of a token, which the rest of a wrapped token does not."""
+    reading = read(line)
+    return reading.header.members is not None
+
+
+def fault_of_json(data: bytes) -> str:
+    """Say what keeps a file from being one strict JSON object; an empty string where it cannot be told."""
+    findings: list[Finding] = []
+    _json_object(data, "text", findings)
+    if not findings:
+        return ""
+    # A file is not decoded, and nothing of it is read after a fault.
+    message = findings[0].message.replace(" of the decoded text", "").partition(";")[0]
+    return f"{findings[0].detail}: {message}" if findings[0].detail else message
+
+
 def _json_object(data: bytes, part: str, findings: list[Finding]) -> dict[str, Any] | None:
-    def found(code: str, message: str) -> None:
-        findings.append(Finding(REFUSED, code, part, message))
+    def found(code: str, message: str, detail: str | None = None) -> None:
+        findings.append(Finding(REFUSED, code, part, message, detail=detail))
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         members: dict[str, Any] = {}
         for name, value in pairs:
             if name in members:
-                found("duplicate_member", f"the member {printable(name)!r} stands twice; the last one is shown")
+                found("duplicate_member", "a member stands twice; the last one is read", repr(printable(name)))
             members[name] = value
         return members
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import re
 from datetime import UTC, datetime
+from typing import TypeGuard
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(?:[0-9]+[smhdw]){1,5}|[0-9]+", re.ASCII)
 _PIECE = re.compile(r"([0-9]+)([smhdw]?)", re.ASCII)
+LATEST_NUMERIC_DATE = 253402300799
 _LONGEST_SECONDS = 100 * 365 * 86400
 
 
@@ -29,6 +31,24 @@ def duration(text: str) -> int:
         if seconds <= _LONGEST_SECONDS:
             return seconds
     raise argparse.ArgumentTypeError("write a duration as seconds or like 90s, 15m, 1h30m, 7d")
+
+
+def lifetime(text: str) -> int:
+    """Read a duration that is longer than nothing; see `duration`."""
+    seconds = duration(text)
+    if not seconds:
+        raise argparse.ArgumentTypeError("must be more than 0 seconds")
+    return seconds
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a value is a number of JSON, which true and false are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def in_milliseconds(value: object, now: float) -> bool:
+    """Whether a claim that should be Unix seconds is most likely a time in milliseconds."""
+    return is_number(value) and LATEST_NUMERIC_DATE < value < 10_000 * now
 
 
 def utc(seconds: float) -> str:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from jotgate.cli import EXIT_OK, UsageError
-from jotgate.cli.moments import duration
+from jotgate.cli.moments import lifetime
 from jotgate.cli.terminal import printable
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     claims.add_argument("--issuer", metavar="ISS", help="iss")
     claims.add_argument("--audience", metavar="AUD", action="append", help="aud (repeatable: becomes an array)")
     claims.add_argument("--subject", metavar="SUB", help="sub")
-    claims.add_argument("--expires-in", metavar="TIME", type=duration, help="e.g. 15m; sets iat and exp")
+    claims.add_argument("--expires-in", metavar="TIME", type=lifetime, help="e.g. 15m; sets iat and exp")
 
     header = parser.add_argument_group("header")
     header.add_argument("--typ", metavar="TYPE", help="typ (JWT), e.g. at+jwt")
@@ -93,7 +93,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _claims(arguments: argparse.Namespace) -> dict[str, Any]:
     from jotgate._clock import now as wall_clock
+    from jotgate.cli.findings import TIME_CLAIMS
     from jotgate.cli.inputs import read_bytes, strict_object
+    from jotgate.cli.moments import is_number
 
     claims: dict[str, Any] = {}
     if arguments.claims is not None:
@@ -108,6 +110,11 @@ def _claims(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.expires_in is not None:
         issued = int(wall_clock())
         claims["iat"], claims["exp"] = issued, issued + arguments.expires_in
+    for name in TIME_CLAIMS:
+        if name in claims and not is_number(claims[name]):
+            raise UsageError(
+                f"{name} is a number of seconds since 1970, e.g. --claim {name}:=1767225600; see --expires-in"
+            )
     if not claims:
         raise UsageError("there is nothing to sign: give --claims, --claim or one of the claim options")
     return claims

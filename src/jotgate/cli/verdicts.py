@@ -23,8 +23,8 @@ class Verdict(NamedTuple):
 
     ``signature`` is ``valid``, ``invalid`` or ``unknown`` (no signature could be checked: no such key,
     unreadable). ``kid`` and ``alg`` are those of the header; of a refused token whose signature is not
-    valid they are whatever its maker wrote. ``claims`` are read only from accepted tokens and from refused
-    ones with a valid signature.
+    valid they are whatever its maker wrote. ``source`` and ``line`` say where the text came from, as in
+    `TokenText`. ``claims`` are read only from accepted tokens and from refused ones with a valid signature.
     """
 
     ok: bool
@@ -36,10 +36,11 @@ class Verdict(NamedTuple):
     kid: str | None
     alg: str | None
     text: str | bytes
-    line: int | None
+    source: str
+    line: int
     claims: dict[str, Any] | None
 
-    def as_json(self, *, claims: bool) -> dict[str, object]:
+    def as_json(self, *, hints: list[str], claims: bool) -> dict[str, object]:
         """Return the verdict for ``--json``; the claims only of an accepted token, and only if asked for."""
         row: dict[str, object] = {
             "ok": self.ok,
@@ -49,7 +50,9 @@ class Verdict(NamedTuple):
             "signature": self.signature,
             "kid": self.kid,
             "alg": self.alg,
+            "source": self.source,
             "line": self.line,
+            "hint": hints,
         }
         if claims and self.ok:
             row["claims"] = self.claims
@@ -102,11 +105,12 @@ class Judge:
             undecided=isinstance(refusal, UndecidedError),
             code=refusal.code,
             claim=refusal.claim,
-            message=str(refusal),
+            message=str(refusal.args[0]),  # without the claim, which has a place of its own
             signature=signature,
             kid=kid,
             alg=alg,
             text=token.text,
+            source=token.source,
             line=token.line,
             claims=claims,
         )
@@ -123,6 +127,7 @@ def _accepted(token: TokenText, accepted: VerifiedToken) -> Verdict:
         kid=accepted.kid,
         alg=accepted.alg,
         text=token.text,
+        source=token.source,
         line=token.line,
         claims=accepted.to_dict(),
     )

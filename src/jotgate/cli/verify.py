@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from jotgate.cli import EXIT_OK, EXIT_REFUSED, EXIT_UNDECIDED, UsageError
+from jotgate.cli.inputs import ARGUMENT, STDIN, add_secret_options, stdin_once, tokens
 from jotgate.cli.moments import duration
-from jotgate.cli.terminal import Screen
+from jotgate.cli.terminal import Screen, printable
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     from jotgate.cli.inputs import TokenText
     from jotgate.cli.verdicts import Judge, Verdict
@@ -27,7 +29,8 @@ Check tokens: signature, times, issuer, audience, and whatever else you ask for.
 Say which keys to trust (--jwks, --key or a shared secret), whom the tokens must come from (--issuer) and
 whom they must be for (--audience). Nothing of this is ever taken from the token.
 
-A terminal gets an explanation of each refusal, a pipe or file gets one verdict a line."""
+A terminal gets an explanation of each refusal, a pipe or file gets one verdict a line, which begins with the
+number of the token's line if there are several tokens, and with the file if there are several of those."""
 
 _EPILOG = """\
 exit codes
@@ -42,11 +45,20 @@ examples
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``jotgate verify``."""
-    from jotgate.cli.inputs import add_secret_options
-
     parser.description, parser.epilog, parser.usage = _DESCRIPTION, _EPILOG, _USAGE
-    parser.add_argument("tokens", nargs="*", metavar="TOKEN", help="a token; - reads standard input, one token a line")
-    parser.add_argument("--file", metavar="FILE", help="read tokens from a file, one a line")
+    parser.add_argument(
+        "tokens",
+        nargs="*",
+        metavar="TOKEN",
+        help="a token; - reads standard input, one token a line. Arguments are judged before --file",
+    )
+    parser.add_argument(
+        "--file",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="read tokens from a file, one a line (repeatable)",
+    )
 
     keys = parser.add_argument_group("keys (one of these)").add_mutually_exclusive_group(required=True)
     keys.add_argument("--jwks", metavar="FILE", help="a JWKS document")
@@ -102,13 +114,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Judge every token of the command line."""
-    from jotgate.cli.inputs import stdin_once, tokens
     from jotgate.cli.keyfiles import verification_keys
     from jotgate.cli.verdicts import Judge
 
-    wants_stdin = not arguments.tokens and arguments.file is None
+    wants_stdin = not arguments.tokens and not arguments.file
     key_paths = arguments.key or [arguments.jwks, arguments.secret_file]
-    stdin_once("-" if wants_stdin else None, arguments.file, *arguments.tokens, *key_paths)
+    stdin_once("-" if wants_stdin else None, *arguments.file, *arguments.tokens, *key_paths)
     keys, algorithms = verification_keys(arguments)
     judge = Judge(keys, _policy(arguments, algorithms))
     return _judge_all(judge, tokens(arguments.tokens, arguments.file), arguments)
@@ -140,16 +151,20 @@ def _policy(arguments: argparse.Namespace, algorithms: tuple[str, ...]) -> Polic
     )
 
 
-def _judge_all(judge: Judge, texts: Iterable[TokenText], arguments: argparse.Namespace) -> int:
+def _judge_all(judge: Judge, texts: Iterator[TokenText], arguments: argparse.Namespace) -> int:
     screen = Screen()
+    in_lines = not (arguments.json or arguments.quiet or arguments.explain or screen.is_terminal)
+    # Lines are numbered if there are several, so the first is not written before the second token is there.
+    head = [*islice(texts, 2)] if in_lines else []
+    numbered = len(head) > 1
     refused = undecided = seen = 0
-    for token in texts:
+    for token in chain(head, texts):
         verdict = judge(token)
         seen += 1
         refused += not verdict.ok and not verdict.undecided
         undecided += verdict.undecided
         if not arguments.quiet:
-            _write(screen, judge, verdict, arguments)
+            _write(screen, judge, verdict, arguments, numbered=numbered)
     if not seen:
         raise UsageError("there is no token in the input")
     if refused:
@@ -157,17 +172,31 @@ def _judge_all(judge: Judge, texts: Iterable[TokenText], arguments: argparse.Nam
     return EXIT_UNDECIDED if undecided else EXIT_OK
 
 
-def _write(screen: Screen, judge: Judge, verdict: Verdict, arguments: argparse.Namespace) -> None:
-    if arguments.json:
-        screen.json_line(verdict.as_json(claims=arguments.claims))
-        return
+def _write(screen: Screen, judge: Judge, verdict: Verdict, arguments: argparse.Namespace, *, numbered: bool) -> None:
     from jotgate.cli import explain
 
+    if arguments.json:
+        screen.json_line(verdict.as_json(hints=explain.hints(judge, verdict), claims=arguments.claims))
+        return
     if screen.is_terminal or arguments.explain:
-        explain.write(screen, judge, verdict, claims=arguments.claims)
+        explain.write(screen, judge, verdict, place=_place(verdict, arguments), claims=arguments.claims)
     else:
-        screen.line(explain.one_line(verdict, claims=arguments.claims))
+        number = f"{verdict.line}: " if numbered else ""
+        source = f"{printable(verdict.source)}:" if numbered and _has_several_sources(arguments) else ""
+        screen.line(source + number + explain.one_line(verdict, claims=arguments.claims))
     screen.flush()
+
+
+def _place(verdict: Verdict, arguments: argparse.Namespace) -> str:
+    """Say in words where a token came from, as far as it could have come from elsewhere."""
+    several = _has_several_sources(arguments)
+    if verdict.source == ARGUMENT:
+        return f"argument {verdict.line}" if several or len(arguments.tokens) > 1 else ""
+    return f"{printable(verdict.source)}, line {verdict.line}" if several else f"line {verdict.line}"
+
+
+def _has_several_sources(arguments: argparse.Namespace) -> bool:
+    return len({*(word if word == STDIN else ARGUMENT for word in arguments.tokens), *arguments.file}) > 1
 
 
 def _names(values: list[str] | None) -> list[str]:

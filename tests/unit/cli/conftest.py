@@ -93,3 +93,15 @@ def es256() -> Callable[..., str]:
         return support.compact(header, support.claims(**changes), alg="ES256")
 
     return sign
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Callable[..., Path]:
+    """Write a file and return its path."""
+
+    def write(content: bytes | str, name: str = "file") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write

@@ -200,3 +200,57 @@ def test_nothing_of_a_hostile_token_reaches_the_terminal(run, trust, es256, monk
         for token in tokens:
             out = run("verify", *trust, *form, token).out
             assert all(line.isprintable() for line in out.split("\n"))
+
+
+def test_times_in_milliseconds_are_pointed_out(explain, run, trust, es256):
+    for name in ("exp", "iat", "nbf"):
+        token = es256(**{name: NOW * 1000})
+        assert explain(token)["hint"].startswith(f"{name} seems to be in milliseconds")
+        row = run("verify", *trust, "--json", token).json()
+        assert row["code"] == "invalid_claim"
+        assert row["hint"] == [f"{name} seems to be in milliseconds; the times of a token are seconds since 1970"]
+
+
+HINTS = [
+    (lambda token: f"Bearer {token}", 'begins with "Bearer "'),
+    (lambda token: f"{token} ", "white space around the token"),
+    (lambda token: f'"{token}"', "in quotes"),
+    (lambda token: f"{token}.x.y", "five parts: an encrypted token (JWE)"),
+    (lambda token: f"{token}=", "ends with = padding"),
+    (lambda token: f"{token}%", "not one of A-Z"),
+    (lambda token: token.rpartition(".")[0], "two parts"),
+]
+
+
+@pytest.mark.parametrize(("change", "hint"), HINTS)
+def test_hints_of_the_long_form_stand_in_json_too(run, trust, es256, change, hint):
+    token = change(es256(sub="subject-of-the-token"))
+    row = run("verify", *trust, "--json", token).json()
+    assert row["code"] == "malformed"
+    assert hint in " | ".join(row["hint"])
+    out = run("verify", *trust, "--explain", token).out
+    for line in row["hint"]:
+        assert line in out
+
+
+def test_other_hints_in_json(run, trust, es256):
+    for token, hint in (
+        (es256(aud="x"), "another service"),
+        (es256({"kid": "x"}), "rotated"),
+        (es256({"alg": "RS256"}), "--alg"),
+        (es256(exp=NOW - 20), "--leeway"),
+    ):
+        assert hint in " | ".join(run("verify", *trust, "--json", token).json()["hint"])
+    assert run("verify", *trust, "--json", es256(exp=NOW - 7200)).json()["hint"] == []
+
+
+def test_hints_quote_nothing_of_the_token(run, trust):
+    header = support.b64u(b'{"alg":"ES256","member-of-the-token":1,"member-of-the-token":2}')
+    payload = support.b64u(b'{"member-of-the-token":1,"member-of-the-token":2}')
+    for token in (f"{header}.{payload}.AA", f"\u2603{header}.{payload}.AA"):
+        for form in ("--json", "--explain"):
+            out = run("verify", *trust, form, token).out
+            assert "of-the-token" not in out
+            assert "\u2603" not in out
+            assert "u2603" not in out
+    assert "'member-of-the-token': a member stands twice" in run("inspect", f"{header}.{payload}.AA").out

@@ -273,3 +273,36 @@ def test_what_the_engine_refuses_is_never_called_clean(run, codes):
     """The lenient reader must not miss a fault of form that `peek` sees."""
     for payload in (b'{"a":"\\ud800"}', b'{"a":' * 40 + b"1" + b"}" * 40, b'{"a":12345678901234567890123}'):
         assert "refused" in codes(token(payload=payload)).values()
+
+
+def test_of_several_lines_the_first_token_is_shown(run, tmp_path):
+    path = tmp_path / "tokens"
+    path.write_text(f"\n{token(payload={'sub': 'first'})}\r\n\njunk\n{token(payload={'sub': 'second'})}\n")
+    for argv, stdin in ((["--file", path], None), ([], path.read_bytes()), ([path.read_text()], None)):
+        ran = run("inspect", *argv, stdin=stdin)
+        assert ran.code == 0
+        assert '"first"' in ran.out
+        assert "second" not in ran.out
+        assert "This is the first token of several: 2 more lines follow it." in ran.out
+        shown = run("inspect", "--json", *argv, stdin=stdin).json()
+        assert (shown["claims"], shown["more_lines"]) == ({"sub": "first"}, 2)
+        assert "white_space" not in [finding["code"] for finding in shown["findings"]]
+    two = f"{token()}\n{token()}"
+    assert "1 more line follows it" in run("inspect", stdin=two).out
+
+
+def test_a_wrapped_token_is_read_as_one(run):
+    text = token()
+    for width in (20, 64, 76):
+        wrapped = "\n".join(text[at : at + width] for at in range(0, len(text), width))
+        shown = run("inspect", "--json", stdin=wrapped + "\n").json()
+        assert (shown["claims"], shown["more_lines"]) == (support.claims(), 0)
+        shown = run("inspect", "--json", stdin=f"{wrapped}\n{text}\n").json()
+        assert shown["more_lines"] == 1
+
+
+def test_what_a_message_is_about_stands_beside_it(run):
+    shown = run("inspect", "--json", token() + "!").json()
+    found = next(each for each in shown["findings"] if each["code"] == "bad_base64")
+    assert found["detail"] == "'!'"
+    assert "!" not in found["message"]

@@ -1,9 +1,14 @@
 """The frame around the commands: help, usage errors, exit codes."""
 
+import json
+import re
+
 import pytest
+import support
 
 from jotgate import errors
 from jotgate.cli import COMMANDS
+from jotgate.cli.wording import for_the_command_line
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -129,3 +134,60 @@ def test_interrupt_ends_quietly(run, monkeypatch):
 
     monkeypatch.setattr("jotgate.cli.inspect.run", interrupt)
     assert run("inspect", "x").code == 130
+
+
+def test_advice_for_programmers_is_left_out():
+    for message, told in (
+        ("this is a set: use KeySet.from_jwks", "this is a set"),
+        ("a key: keep it secret; for signing use SigningKey", "a key: keep it secret"),
+        ("max_age must be more than 0 seconds; None means no limit", "--max-age must be more than 0 seconds"),
+        ("algorithms is empty: name one", "--alg is empty: name one"),
+        ("bits is for RSA keys", "--bits is for RSA keys"),
+        ("nothing to change; none: at all", "nothing to change; none: at all"),
+        ("SigningKey", "SigningKey"),
+    ):
+        assert for_the_command_line(message) == told
+
+
+def test_no_name_of_the_library_in_a_message(run, file, monkeypatch):
+    """Each of these reaches an error of the library that advises a program what to call."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    public = support.secret_key("RS256").public_key()
+    pem, der = (
+        public.public_bytes(encoding, PublicFormat.SubjectPublicKeyInfo) for encoding in (Encoding.PEM, Encoding.DER)
+    )
+    jwk = {name: value for name, value in support.verification_key("RS256").to_jwk().items() if name != "alg"}
+    key_set = file(json.dumps({"keys": [jwk]}), "set")
+    nested = file(json.dumps({"keys": [{"keys": []}]}), "nested")
+    private = file(json.dumps({"keys": [jwk | {"d": "AA"}]}), "private")
+    bound = ["--any-issuer", "--any-audience", "x"]
+    commands = [
+        ["verify", "--jwks", key_set, "--alg", "RS256,PS256", *bound],
+        ["verify", "--jwks", nested, *bound],
+        ["verify", "--jwks", private, *bound],
+        ["verify", "--jwks", file("not a set", "text"), *bound],
+        ["verify", "--secret-file", file(pem, "pem"), "--alg", "HS256", *bound],
+        ["verify", "--secret-file", file(der, "der"), "--alg", "HS256", *bound],
+        ["verify", "--secret-file", key_set, "--alg", "HS256", *bound],
+        ["verify", "--key", file(b"[" + json.dumps(jwk).encode() + b"]", "array"), "--alg", "RS256", *bound],
+        ["verify", "--key", file(b"0 certificate\n" + pem, "zero"), "--alg", "ES256", *bound],
+        ["verify", "--key", file(json.dumps(jwk | {"alg": "PS256"}), "ps"), "--alg", "RS256", *bound],
+        ["verify", "--jwks", key_set, "--alg", "RS256", "--max-age", "0", *bound],
+        ["verify", "--jwks", key_set, "--alg", "RS256", "--leeway", "1h", *bound],
+        ["verify", "--jwks", key_set, "--alg", ",", *bound],
+        ["sign", "--key", file(der, "der"), "--subject", "x"],
+        ["sign", "--secret-file", file(pem, "pem"), "--alg", "HS256", "--subject", "x"],
+        ["keygen", "--alg", "ES256", "--bits", "2048"],
+        ["keygen", "--alg", "RS256", "--bits", "1"],
+        ["keygen", "--alg", "nothing"],
+    ]
+    names = re.compile(
+        r"Key\b|KeySet|Policy|from_|\bNone\b|\bANY\b|max_|alg=|algorithms=|\bbits (?:is|must)\b(?<!--bits)"
+    )
+    for argv in commands:
+        ran = run(*argv)
+        assert (ran.code, ran.out) == (2, "")
+        assert not names.search(ran.err.replace("--bits", "")), ran.err
+    assert "allow only one of them with --alg" in run(*commands[0]).err
+    assert "named with --key" in run(*commands[4]).err

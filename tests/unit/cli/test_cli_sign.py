@@ -209,3 +209,15 @@ def test_public_key_cannot_sign(run, jwks, tmp_path):
     ran = run("sign", "--key", jwks, "--subject", "x")
     assert ran.code == 2
     assert ran.err.endswith("a JWKS holds public keys; sign needs the private key file\n")
+
+
+def test_what_is_wrong_with_a_claims_file_is_said(run, jwk, tmp_path):
+    path = tmp_path / "claims"
+    for content, message in (
+        ("{", "not JSON: expecting property name enclosed in double quotes, at character 2\n"),
+        ('{"a":1,"a":2}', "'a': a member stands twice\n"),
+        ("[]", "a JSON array, where an object is needed\n"),
+        ('{"a":"\\ud800"}', "the claims cannot be used: "),
+    ):
+        path.write_text(content)
+        assert message in run("sign", "--key", jwk, "--claims", path).err

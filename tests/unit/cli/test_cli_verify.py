@@ -2,7 +2,6 @@
 
 import json
 import os
-from pathlib import Path
 
 import pytest
 import support
@@ -30,18 +29,6 @@ def private_pem(alg: str) -> bytes:
 
 def private_der(alg: str, encryption: KeySerializationEncryption | None = None) -> bytes:
     return support.secret_key(alg).private_bytes(Encoding.DER, PrivateFormat.PKCS8, encryption or NoEncryption())
-
-
-@pytest.fixture
-def file(tmp_path):
-    """Write a file and return its path."""
-
-    def write(content: bytes | str, name: str = "file") -> Path:
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
 
 
 def test_accepted(run, trust, es256):
@@ -130,57 +117,6 @@ def test_names_of_a_refused_token_are_bounded(run, trust, es256):
 def test_quiet(run, trust, es256):
     assert run("verify", *trust, "--quiet", es256()) == (0, "", "")
     assert run("verify", *trust, "--quiet", "junk") == (1, "", "")
-
-
-def test_one_refusal_among_many_is_1(run, trust, es256):
-    ran = run("verify", *trust, es256(), "junk", es256(jti="x"))
-    assert ran.code == 1
-    assert [line.split(":")[:2] for line in ran.out.splitlines()] == [
-        ["1", " accepted"],
-        ["2", " refused"],
-        ["3", " accepted"],
-    ]
-
-
-def test_standard_input_one_a_line(run, trust, es256):
-    text = f"{es256()}\r\n\n{es256(exp=1)}\n   \n{es256(jti='x')}"
-    for argv in ([], ["-"], ["--file", "-"]):
-        ran = run("verify", *trust, "--json", *argv, stdin=text)
-        assert ran.code == 1
-        assert [(row["ok"], row["line"]) for row in ran.rows()] == [(True, 1), (False, 3), (True, 5)]
-
-
-def test_file_and_arguments_in_order(run, trust, es256, file):
-    path = file(f"{es256()}\n{es256(exp=1)}\n")
-    ran = run("verify", *trust, "--json", "--file", path, "junk", "-", stdin=es256())
-    assert [(row["ok"], row["source"], row["line"]) for row in ran.rows()] == [
-        (False, "argument", 1),
-        (True, "-", 1),
-        (True, str(path), 1),
-        (False, str(path), 2),
-    ]
-
-
-def test_bytes_that_are_no_text_are_refused_not_fatal(run, trust):
-    ran = run("verify", *trust, stdin=b"\xff\xfe\x00junk\n" + b"A" * (3 << 20) + b"\n")
-    assert ran.code == 1
-    assert [line.split()[2] for line in ran.out.splitlines()] == ["malformed,", "too_large,"]
-
-
-def test_surrogates_of_the_command_line_are_refused_not_fatal(run, trust):
-    for form in ("--json", "--explain"):
-        ran = run("verify", *trust, form, os.fsdecode(b"\xff.\xfe.\x1b"))
-        assert ran.code == 1
-        assert "\x1b" not in ran.out
-
-
-def test_no_token(run, trust, file):
-    assert "no token given" in run("verify", *trust).err
-    assert "no token" in run("verify", *trust, stdin=b"\n").err
-    assert run("verify", *trust, stdin=b"").code == 2
-    ran = run("verify", *trust, "--file", "nowhere/at-all", "junk")
-    assert (ran.code, ran.out) == (2, "")
-    assert "cannot read the tokens nowhere/at-all" in ran.err
 
 
 def test_bearer_prefix_is_refused_and_pointed_out(run, trust, es256):

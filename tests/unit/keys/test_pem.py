@@ -64,6 +64,19 @@ def test_text_around_the_one_key_is_ignored() -> None:
         assert VerificationKey.from_pem(text, alg="ES256") == public_key("ES256")
 
 
+def test_escaped_line_breaks_are_answered_with_advice() -> None:
+    for form in ("spki_pem", "certificate_pem"):
+        pem = public_forms("ES256")[form]
+        assert "escaped" in advice(pem.replace(b"\n", b"\\n"), alg="ES256")
+        assert "escaped" in advice(pem.replace(b"\n", b"\\r\\n").decode(), alg="ES256")
+        assert "escaped" in advice(pem.replace(b"\n", b"\\n\n"), alg="ES256")
+    private = private_forms("ES256")["pkcs8_pem"].replace(b"\n", b"\\n")
+    error = rejects("invalid_key", lambda: SigningKey.from_pem(private, alg="ES256"))
+    assert "escaped" in str(error)
+    around = b"a \\n b\n" + public_forms("ES256")["spki_pem"] + b"c \\n d"
+    assert VerificationKey.from_pem(around, alg="ES256") == public_key("ES256")
+
+
 def test_two_keys_in_one_text_are_refused() -> None:
     pem, other = public_forms("ES256")["spki_pem"], public_forms("ES256")["certificate_pem"]
     assert "2 parts" in advice(pem + other)
