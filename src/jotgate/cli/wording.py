@@ -1,0 +1,40 @@
+"""What the library says to programmers, said to whoever types a command."""
+
+from __future__ import annotations
+
+import re
+
+_API = re.compile(
+    r"\b(?:VerificationKey|SigningKey|KeySet|Policy|Verifier|ANY|None|True|False"
+    r"|(?:from|to|load)_(?:pem|der|jwks?|secret|cryptography)|public_key\(\)|algorithms=|alg=)"
+)
+_ARGUMENT = re.compile(
+    r"(?:algorithms|issuer|audience|typ|subject|authorized_party|require|leeway|max_(?:age|lifetime|token_bytes)|bits)\b"
+)
+# By a name of the library that stands in its advice, what takes the advice's place.
+_ADVICE = (
+    (re.compile(r"algorithms="), ": allow only one of them with --alg"),
+    (re.compile(r"from_pem, "), ": a key file is named with --key"),
+)
+
+
+def for_the_command_line(message: str) -> str:
+    """Take the names of classes, methods and keyword arguments out of a message of the library.
+
+    Args:
+        message: The text of an error that the library raised.
+
+    Returns:
+        The message with options in place of arguments, and without the advice that only a program can follow.
+    """
+    argument = _ARGUMENT.match(message)
+    if argument:
+        option = "alg" if argument[0] == "algorithms" else argument[0].replace("_", "-")
+        message = f"--{option}{message[argument.end() :]}"
+    name = _API.search(message)
+    # What it belongs to stands behind the last colon or semicolon before it.
+    end = max(message.rfind(mark, 0, name.start()) for mark in ("; ", ": ")) if name else -1
+    if end < 0:
+        return message
+    advice = next((text for mark, text in _ADVICE if mark.search(message)), "")
+    return message[:end] + advice
