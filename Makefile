@@ -49,7 +49,7 @@ fuzz: $(BUILT) build/sanitize/done
 
 # The suite on a build with AddressSanitizer and UndefinedBehaviorSanitizer (Linux, gcc).
 sanitize: build/sanitize/done
-	tests/sanitized -m pytest -p no:cacheprovider --deselect tests/isolated $(SANITIZE_TESTS)
+	tests/sanitized -m pytest -q -p no:cacheprovider --deselect 'tests/isolated/test_isolated.py::test_script[leak' --deselect 'tests/isolated/test_isolated.py::test_script[memory' --deselect tests/isolated/test_isolated.py::test_a_leak $(SANITIZE_TESTS)
 
 build/sanitize/done: $(BUILT) $(NATIVE) setup.py $(wildcard src/jotgate/*.py src/jotgate/*/*.py)
 	JOTGATE_SANITIZE=1 $(BIN)/python setup.py -q build --build-base build/sanitize --build-lib build/sanitize/lib

@@ -7,6 +7,7 @@ from jotgate._token cimport Header
 
 cdef enum:
     MEMO_SLOTS = 64                 # at most this many headers, one per slot
+    MEMO_SEGMENT_BYTES = 2048       # a longer one is read anew each time
 
 
 @cython.final

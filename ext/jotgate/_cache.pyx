@@ -2,8 +2,7 @@
 
 A gateway sees few different headers: one for each key and token kind. A memo belongs to one policy and one key
 snapshot and dies with them, so nothing in it can outlive a key. It is filled only after a signature checked out: who
-cannot sign cannot fill it. Bound: 64 headers of at most max_token_bytes; a new one takes the place of the old one in
-its slot.
+cannot sign cannot fill it. Bound: 64 headers of at most 2 KiB; a new one takes the place of the old one in its slot.
 """
 
 cimport cython
@@ -43,5 +42,7 @@ cdef class HeaderMemo:
 
     cdef int add(self, Header header) except -1:
         cdef Span segment = span(<const uint8_t*>PyBytes_AS_STRING(header.segment), len(header.segment))
+        if segment.size > MEMO_SEGMENT_BYTES:
+            return 0
         self._slots[slot_of(segment)] = header
         return 0

@@ -8,6 +8,10 @@ from jotgate._fault cimport CLAIM_COUNT, Fault
 from jotgate._json cimport Names, Value, Vocabulary
 
 
+cdef enum:
+    MAX_CRIT = 64                   # names of `crit` a policy may list: one bit each while a header is checked
+
+
 cdef struct Strings:
     # Expected values of one claim; `anything` is ANY, no items is "not configured".
     Span* items

@@ -53,8 +53,8 @@ cdef Fault read_any_number(Span number, NumericDate* date) noexcept nogil:
     cdef const uint8_t* mantissa_end
     cdef bint negative = at[0] == 45
     cdef bint exponent_negative
-    cdef long place = 0             # decimal place of the next digit: 0 is units, -1 tenths
-    cdef long exponent = 0
+    cdef int64_t place = 0          # decimal place of the next digit: 0 is units, -1 tenths
+    cdef int64_t exponent = 0
     cdef int64_t seconds = 0
     cdef int64_t fraction = 0       # nanoseconds
     cdef bint more = False
@@ -188,6 +188,8 @@ cdef class CompiledPolicy:
     def __cinit__(self, *, unsigned int algorithms, Py_ssize_t max_token_bytes, bint allow_padding, typ, crit, issuer,
                   audience, subject, authorized_party, require, int64_t leeway_ns, int64_t max_age_ns,
                   int64_t max_lifetime_s, int64_t max_lifetime_ns):
+        if len(crit) > MAX_CRIT:
+            raise ValueError("crit has too many names")
         self._kept = []
         self.algorithms = algorithms
         self.max_token_bytes = max_token_bytes
@@ -219,6 +221,7 @@ cdef class CompiledPolicy:
         cdef bytes kept
         cdef Py_ssize_t i
         strings.anything = values is None
+        values = tuple(values or ())
         if not values:
             return 0
         strings.items = <Span*>calloc(len(values), sizeof(Span))

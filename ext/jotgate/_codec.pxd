@@ -28,7 +28,18 @@ cdef extern from *:
     #endif
         return word;
     }
+    /* Both halves of the 128-bit product, folded: what one bit of either factor changes cannot be undone by another. */
+    static inline unsigned long long jg_fold(unsigned long long one, unsigned long long other) {
+    #if defined(_MSC_VER)
+        unsigned long long high, low = _umul128(one, other, &high);
+        return low ^ high;
+    #else
+        unsigned __int128 product = (unsigned __int128)one * other;
+        return (unsigned long long)product ^ (unsigned long long)(product >> 64);
+    #endif
+    }
     """
+    uint64_t fold "jg_fold"(uint64_t one, uint64_t other) noexcept nogil
     int lowest_byte "jg_lowest_byte"(uint64_t flags) noexcept nogil      # index of the lowest byte with a flag set
     uint64_t load_word "jg_load_word"(const uint8_t* at) noexcept nogil  # unaligned load of eight bytes
 

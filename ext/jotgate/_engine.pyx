@@ -71,7 +71,6 @@ for _name in (b"alg", b"crit", b"typ", b"b64", b"kid"):
 cdef enum:
     MAX_KID_BYTES = 256
     MAX_TYP_BYTES = 256             # RFC 6838 section 4.2 ends a media type at 255
-    MAX_CRIT = 64                   # names a policy may list; one bit each
 
 cdef const uint8_t* MEDIA_PREFIX = b"application/"
 cdef Py_ssize_t MEDIA_PREFIX_SIZE = 12
@@ -324,12 +323,17 @@ cdef class Engine:
     def _bind_issuers(self, dict lanes not None):
         """Serve several issuers from now on: a mapping from issuer, as UTF-8 ``bytes``, to ``Lane``."""
         cdef Lane lane
-        self._max_token_bytes = 0
-        self._allow_padding = False
+        cdef Py_ssize_t max_token_bytes = 0
+        cdef bint allow_padding = False
+        lanes = dict(lanes)                     # ours: what the caller does to theirs changes nothing here
         for item in lanes.values():
-            lane = item
-            self._max_token_bytes = max(self._max_token_bytes, lane.policy.max_token_bytes)
-            self._allow_padding |= lane.policy.allow_padding
+            lane = <Lane?>item
+            if lane is None:
+                raise TypeError("each issuer needs a Lane")
+            max_token_bytes = max(max_token_bytes, lane.policy.max_token_bytes)
+            allow_padding |= lane.policy.allow_padding
+        self._max_token_bytes = max_token_bytes
+        self._allow_padding = allow_padding
         self._lane = None
         self._lanes = lanes
 

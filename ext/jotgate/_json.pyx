@@ -6,18 +6,25 @@ surrogate, a member name twice in one object (compared after unescaping), nestin
 (RFC 8259; RFC 7515 section 5.2 steps 3 and 4, section 10.12; RFC 7519 section 4).
 """
 
+import os
+
 from cpython.bytes cimport PyBytes_AS_STRING
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memset
 
-from jotgate._codec cimport Span, load_word, lowest_byte, slice_span, span, tail_word
+from jotgate._codec cimport Span, fold, load_word, lowest_byte, slice_span, span, tail_word
 from jotgate._fault cimport BAD_JSON, DUPLICATE_NAME, NUMBER_RANGE, OK, TOO_DEEP, UNDECIDED, Fault
 
 from jotgate.errors import BY_FAULT
 
-# Names are hashed with the interpreter's own per-process secret, so that nobody can choose names that collide.
-cdef uint64_t HASH_SEED = <uint64_t><Py_ssize_t>hash(b"jotgate member names") | 1
+# Names are hashed under two secrets of this process, so that nobody can choose names that collide and make that
+# check quadratic: headers are scanned before any signature.
+cdef uint64_t SECRET_WORD, SECRET_STATE
+_secret = os.urandom(16)
+SECRET_WORD = load_word(<const uint8_t*>PyBytes_AS_STRING(_secret))
+SECRET_STATE = load_word(<const uint8_t*>PyBytes_AS_STRING(_secret) + 8)
+del _secret
 
 # 2**1024 - 2**970, the smallest number that rounds to infinity; 309 digits, so its decimal exponent is 308.
 _INFINITE = str(2**1024 - 2**970).encode()
@@ -258,13 +265,12 @@ cdef void names_free(Names* names) noexcept nogil:
 
 
 cdef inline uint64_t mix(uint64_t state, uint64_t word) noexcept nogil:
-    state = (state ^ word) * 0x9E3779B97F4A7C15ULL
-    return state ^ state >> 29
+    return fold(word ^ SECRET_WORD, state ^ SECRET_STATE)
 
 
 cdef uint64_t hash_name(Span text, bint escaped, uint32_t object_serial) noexcept nogil:
     """Hash a name's value: the same for every spelling of it. Never 0, which marks a free slot."""
-    cdef uint64_t state = mix(HASH_SEED, object_serial)
+    cdef uint64_t state = object_serial
     cdef const uint8_t* at = text.start
     cdef Py_ssize_t left = text.size
     cdef uint64_t word = 0
@@ -411,8 +417,8 @@ cdef Fault double_is_finite(const uint8_t* at, const uint8_t* end) noexcept nogi
     """Whether digits[.digits][e[+-]digits] rounds to a finite double; exact, without converting it."""
     cdef const uint8_t* mantissa = at
     cdef const uint8_t* mantissa_end
-    cdef long before_point = 0      # digits before the point, counted from the first that is not zero
-    cdef long exponent = 0
+    cdef int64_t before_point = 0   # digits before the point, counted from the first that is not zero
+    cdef int64_t exponent = 0
     cdef bint seen = False          # a digit other than zero
     cdef bint after = False
     cdef bint negative

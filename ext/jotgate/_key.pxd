@@ -4,7 +4,7 @@ cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 
 from jotgate._codec cimport Span
-from jotgate._fault cimport Fault
+from jotgate._fault cimport UNDECIDED, Fault
 from jotgate._json cimport Value
 
 
@@ -30,6 +30,8 @@ cdef class KeyHandle:
     cdef tuple _context
     cdef object _call                          # bound method of the key: HMAC copy, or verify
     cdef Fault check(self, Span signature, bytes data) noexcept
+    cdef Fault check_mac(self, Span signature, bytes data) except? UNDECIDED
+    cdef Fault check_public(self, Span signature, bytes data) except? UNDECIDED
 
 
 @cython.final

@@ -5,6 +5,7 @@ bound ``verify`` of a public key with its padding and hash.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.exc cimport PyErr_SetObject, PyErr_WriteUnraisable
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
@@ -110,36 +111,43 @@ cdef class KeyHandle:
     cdef Fault check(self, Span signature, bytes data) noexcept:
         """Check a signature of exactly `signature_bytes` bytes over `data`.
 
-        Only InvalidSignature means a bad one. Any other error of the primitive decides nothing: `noexcept` reports it
-        as unraisable and returns UNDECIDED.
+        Only InvalidSignature means a bad one. Any other error of the primitive decides nothing: it is reported as
+        unraisable, by its type alone because its text may quote what was signed, and the outcome is UNDECIDED.
         """
-        cdef uint8_t der[MAX_ECDSA_DER]
-        cdef object written
-        cdef object outcome
         if signature.size != self.signature_bytes:
             return BAD_SIGNATURE
-        if self.algorithm <= HS512:
-            mac = self._call()
-            mac.update(data)
-            written = mac.finalize()
-            if type(written) is not bytes or len(<bytes>written) != self.signature_bytes:
-                return UNDECIDED
-            if constant_time_same(<const uint8_t*>PyBytes_AS_STRING(written), signature.start, signature.size):
-                return OK
+        try:
+            return self.check_mac(signature, data) if self.algorithm <= HS512 else self.check_public(signature, data)
+        except InvalidSignature:
             return BAD_SIGNATURE
+        except BaseException as error:
+            broken = RuntimeError(f"{_NAMES[self.algorithm]}: checking a signature failed with {type(error).__name__}")
+        PyErr_SetObject(RuntimeError, broken)
+        PyErr_WriteUnraisable(self)
+        return UNDECIDED
+
+    cdef Fault check_mac(self, Span signature, bytes data) except? UNDECIDED:
+        mac = self._call()
+        mac.update(data)
+        written = mac.finalize()
+        if type(written) is not bytes or len(<bytes>written) != self.signature_bytes:
+            return UNDECIDED
+        if constant_time_same(<const uint8_t*>PyBytes_AS_STRING(written), signature.start, signature.size):
+            return OK
+        return BAD_SIGNATURE
+
+    cdef Fault check_public(self, Span signature, bytes data) except? UNDECIDED:
+        cdef uint8_t der[MAX_ECDSA_DER]
         if ES256 <= self.algorithm <= ES256K:
             written = PyBytes_FromStringAndSize(<const char*>der, ecdsa_der(signature, der))
         else:
             written = PyBytes_FromStringAndSize(<const char*>signature.start, signature.size)
-        try:
-            if self.algorithm <= PS512:
-                outcome = self._call(written, data, self._context[1], self._context[2])
-            elif self.algorithm <= ES256K:
-                outcome = self._call(written, data, self._context[1])
-            else:
-                outcome = self._call(written, data)
-        except InvalidSignature:
-            return BAD_SIGNATURE
+        if self.algorithm <= PS512:
+            outcome = self._call(written, data, self._context[1], self._context[2])
+        elif self.algorithm <= ES256K:
+            outcome = self._call(written, data, self._context[1])
+        else:
+            outcome = self._call(written, data)
         return OK if outcome is None else UNDECIDED
 
     def verify(self, data, signature):
@@ -161,7 +169,9 @@ cdef class KeyTable:
         self._by_kid = [None] * ALGORITHM_COUNT
         self._only = [None] * ALGORITHM_COUNT
         for item in handles:
-            handle = item
+            handle = <KeyHandle?>item
+            if handle is None:
+                raise TypeError("a KeyTable takes KeyHandle objects")
             self._count[handle.algorithm] += 1
             self._only[handle.algorithm] = handle if self._count[handle.algorithm] == 1 else None
             if self._by_kid[handle.algorithm] is None:

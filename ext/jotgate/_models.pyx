@@ -39,11 +39,18 @@ cdef object build_pydantic(object model, dict claims):
         return TypeAdapter(model).validate_python(claims)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    # where it happened is a name of the model, and safe to tell; what happened quotes values
-    field = next((str(step) for step in first["loc"][:1]), None)
+    # where it happened is safe to tell if it is a name of the model's, not of the token's; what happened quotes values
+    field = next((step for step in first["loc"][:1] if step in field_names(model)), None)
     if first["type"] == "missing" and len(first["loc"]) == 1:
         raise MissingClaimError(f"a field of {model.__name__} has no default and no claim", "missing_claim", field)
     raise InvalidClaimError(f"a claim does not fit its field of {model.__name__}", "wrong_type", field)
+
+
+cdef set field_names(object model):
+    names = set()
+    for name, field in getattr(model, "__pydantic_fields__", {}).items():
+        names.update((name, field.alias, field.validation_alias if type(field.validation_alias) is str else None))
+    return names
 
 
 cdef object build_dataclass(object model, dict claims):
@@ -111,7 +118,10 @@ cdef object fitted_container(object value, object hint, object origin, tuple opt
     if origin is list and type(value) is list:
         return [fitted(item, options[0]) for item in value]
     if (origin is set or origin is frozenset) and type(value) is list:
-        return origin([fitted(item, options[0]) for item in value])
+        try:
+            return origin([fitted(item, options[0]) for item in value])
+        except TypeError:               # an array or object among them, which is not hashable
+            raise MisfitError from None
     if origin is tuple and type(value) is list:
         if len(options) == 2 and options[1] is Ellipsis:
             return tuple([fitted(item, options[0]) for item in value])

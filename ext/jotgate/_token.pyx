@@ -5,7 +5,7 @@ are parsed when somebody first asks, from bytes that the strict scanner has alre
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport uint8_t
@@ -13,7 +13,7 @@ from libc.string cimport memcpy
 
 from jotgate._codec cimport Span, slice_span, span
 from jotgate._fault cimport AUD, EXP, IAT, ISS, JTI, SUB
-from jotgate._json cimport ABSENT, ARRAY, NUMBER, STRING, Value, next_string
+from jotgate._json cimport ABSENT, ARRAY, NUMBER, STRING, Value, copy_string, next_string
 from jotgate._models cimport build_model
 
 cdef extern from "Python.h":
@@ -22,6 +22,7 @@ cdef extern from "Python.h":
         void* tp_vectorcall
         PyObject* tp_dict
     void PyType_Modified(TypeObject* type)
+    void PyObject_GC_UnTrack(PyObject* object) noexcept
 
 
 cdef object _orjson_loads = None
@@ -50,6 +51,8 @@ cdef Claims freeze_members(dict members):
     for name, value in members.items():
         if type(value) is dict or type(value) is list:
             members[name] = frozen(value)          # an existing key: the dict does not change size
+    # Without cycles there is nothing to collect; and whom the collector does not know it cannot hand out.
+    PyObject_GC_UnTrack(<PyObject*>members)
     made._members = members
     return made
 
@@ -66,9 +69,14 @@ cdef object thawed(object value):
 cdef object string_value(Span document, Value value):
     """The str of a scanned JSON string."""
     cdef Span text = slice_span(document, value.start, value.end)
-    if value.escaped:
-        return loads(b'"' + (<const char*>text.start)[:text.size] + b'"')
-    return PyUnicode_DecodeUTF8(<const char*>text.start, text.size, NULL)
+    cdef bytes room
+    cdef Py_ssize_t size
+    if not value.escaped:
+        return PyUnicode_DecodeUTF8(<const char*>text.start, text.size, NULL)
+    # no value is longer than it is written
+    room = PyBytes_FromStringAndSize(NULL, text.size)
+    size = copy_string(document, value, <uint8_t*>PyBytes_AS_STRING(room), text.size)
+    return PyUnicode_DecodeUTF8(PyBytes_AS_STRING(room), size, NULL)
 
 
 cdef object refuse_copy(object self):

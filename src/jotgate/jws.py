@@ -1,12 +1,15 @@
 """The signature layer alone: JWS compact serialization for payloads that need not be claims."""
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from ._codec import b64url_encode
 from ._engine import verify_payload
+from ._json import check
 from ._token import VerifiedPayload
 from .binding import KeySource, lane_for
+from .errors import MalformedTokenError
 from .keys.key import SigningKey
 from .policy import ANY, DEFINED_PARAMETERS, Policy
 
@@ -84,11 +87,27 @@ def sign(payload: bytes | Mapping[str, Any], key: SigningKey, *, header: Mapping
             else orjson.dumps(dict(payload), option=orjson.OPT_PASSTHROUGH_DATETIME)
         )
         head = orjson.dumps(full)
-    except (TypeError, ValueError):
+        check(head)
+        if not isinstance(payload, bytes):
+            check(written)
+            _refuse_non_finite(payload)
+        _refuse_non_finite(full)
+    except (TypeError, ValueError, MalformedTokenError):
         # orjson's message may quote what it could not write
         raise ValueError("header and claims must be mappings of JSON values; dates are Unix seconds") from None
     signing_input = f"{b64url_encode(head)}.{b64url_encode(written)}"
     return f"{signing_input}.{b64url_encode(key.sign(signing_input.encode('ascii')))}"
+
+
+def _refuse_non_finite(value: object) -> None:
+    """NaN and the infinities have no JSON; orjson would write null, and a token without the date it was given."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            _refuse_non_finite(item)
 
 
 def _checked(header: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,6 +116,8 @@ def _checked(header: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError("a header is a mapping from names to values")
     if not header.keys().isdisjoint(("alg", "kid", "b64")):
         raise ValueError("alg and kid come from the key, and b64 is not supported")
+    if not all(isinstance(header.get(name, ""), str) for name in ("typ", "cty")):
+        raise ValueError("typ and cty are str")
     if "crit" in header:
         crit = header["crit"]
         if (

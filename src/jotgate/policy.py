@@ -124,6 +124,8 @@ class Policy:
         allow_padding: bool = False,
         crit: Collection[str] = (),
     ) -> None:
+        if hasattr(self, "_compiled"):
+            raise PolicyError("a Policy is frozen; build another one")
         put = object.__setattr__
         if isinstance(algorithms, Iterable) and not isinstance(algorithms, str | bytes):
             algorithms = tuple(algorithms)

@@ -52,8 +52,10 @@ class Verifier(Engine):
                 raise PolicyError("with a mapping of issuers each entry brings its own policy; leave policy out")
         elif not isinstance(policy, Policy):
             raise PolicyError("a Verifier needs a Policy object beside its keys")
+        if hasattr(self, "_policy"):
+            raise PolicyError("a Verifier is built once; build another one")
+        self._install(keys, policy)
         self._policy = policy
-        self.replace_keys(keys)
 
     async def verify_async(self, text: str | bytes, *, fresh: bool = False) -> VerifiedToken:
         """Verify as ``verify`` does; awaits only where keys must be fetched, and keys given as objects never are."""
@@ -70,8 +72,11 @@ class Verifier(Engine):
             PolicyError: ``invalid_policy``: the other form. The keys stay as they were.
             InvalidKeyError: ``invalid_key``. The keys stay as they were.
         """
-        if self._policy is not None:
-            self._bind(lane_for(keys, self._policy))
+        self._install(keys, self._policy)
+
+    def _install(self, keys: KeySource | IssuerMap, policy: Policy | None) -> None:
+        if policy is not None:
+            self._bind(lane_for(keys, policy))
         else:
             self._bind_issuers(lanes_for(keys))
 

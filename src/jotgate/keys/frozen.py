@@ -25,3 +25,7 @@ class Frozen:
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError(f"{type(self).__name__} objects are not pickled: write the key out by to_jwk or to_pem")
+
+    def __getstate__(self) -> NoReturn:
+        # object's own would hand out every slot, the secret among them
+        raise TypeError(f"{type(self).__name__} has no state to show")

@@ -12,7 +12,6 @@ from __future__ import annotations
 import binascii
 from typing import TYPE_CHECKING, cast
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from .._codec import b64url_decode, b64url_encode
@@ -26,6 +25,7 @@ from .primitives import (
     EDWARDS_PRIVATE,
     EDWARDS_PUBLIC,
     NO_ML_DSA,
+    has_ml_dsa,
     is_private_key,
     ml_dsa_private,
     ml_dsa_public,
@@ -193,10 +193,9 @@ def _load_akp(jwk: Members) -> Material:
     if algorithm is None or algorithm.kty != "AKP":
         raise InvalidKeyError('a JWK of type "AKP" needs an "alg" that is one of ML-DSA-44, ML-DSA-65, ML-DSA-87')
     pub = _octets(jwk, "pub", algorithm.key_bytes)
-    try:
-        key = ml_dsa_public(algorithm.name).from_public_bytes(pub)
-    except UnsupportedAlgorithm:
-        raise InvalidKeyError(NO_ML_DSA) from None
+    if not has_ml_dsa():
+        raise InvalidKeyError(NO_ML_DSA)
+    key = ml_dsa_public(algorithm.name).from_public_bytes(pub)
     return Material({"alg": algorithm.name, "kty": "AKP", "pub": b64url_encode(pub)}, key)
 
 

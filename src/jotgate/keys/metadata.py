@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 from ..errors import InvalidKeyError
 from .algorithms import ALGORITHMS, expand
+from .primitives import NO_ML_DSA, has_ml_dsa
 
 Members: TypeAlias = Mapping[str, object]
 Operation = Literal["sign", "verify"]
@@ -122,6 +123,8 @@ def unsuitable(jwk: Members, operation: Operation) -> str | None:
         return 'its "alg" is not a signature algorithm that Jotgate knows'
     if kty in ("EC", "OKP") and "crv" in jwk and crv not in _CURVES:
         return "its curve (crv) does not sign for Jotgate"
+    if kty == "AKP" and "alg" in jwk and not has_ml_dsa():
+        return NO_ML_DSA
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -67,6 +68,16 @@ def ml_dsa_private(name: str) -> type[MLDSAPrivateKey]:
     return cast("type[MLDSAPrivateKey]", getattr(mldsa, f"MLDSA{name[-2:]}PrivateKey"))
 
 
+@functools.cache
+def has_ml_dsa() -> bool:
+    """Tell whether the OpenSSL of `cryptography` has ML-DSA; asked only when such a key turns up."""
+    try:
+        ml_dsa_public("ML-DSA-44").from_public_bytes(bytes(1312))
+    except UnsupportedAlgorithm:
+        return False
+    return True
+
+
 def verification_context(algorithm: Algorithm, key: PublicKey | bytes) -> tuple[Any, ...]:
     """Return what the native engine needs to verify with a key: the arguments of `KeyHandle`, by family."""
     if algorithm.family == "HMAC":
@@ -127,10 +138,9 @@ def generate(algorithm: Algorithm, bits: int | None = None) -> PrivateKey | byte
         return ec.generate_private_key(CURVES[cast("str", algorithm.crv)])
     if algorithm.kty == "OKP":
         return EDWARDS_PRIVATE[cast("str", algorithm.crv)].generate()
-    try:
-        return ml_dsa_private(algorithm.name).generate()
-    except UnsupportedAlgorithm:
-        raise InvalidKeyError(NO_ML_DSA) from None
+    if not has_ml_dsa():
+        raise InvalidKeyError(NO_ML_DSA)
+    return ml_dsa_private(algorithm.name).generate()
 
 
 def is_private_key(key: object) -> bool:

@@ -65,6 +65,9 @@ _BASE64_RUN = re.compile(rb"[A-Za-z0-9+/_-]{24,}")
 _HEX_RUN = re.compile(rb"[0-9A-Fa-f]{48,}")
 _ESCAPED_TEXT = re.compile(rb"\\u00|\\[/nr\"]")
 _JSON_ESCAPE = re.compile(rb"\\(?:u00([0-7][0-9A-Fa-f])|(.))", re.DOTALL)
+_PERCENT_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+_HTML_QUOTE = re.compile(rb"&(?:quot|#34|#[xX]22);")
+_HEX_SEPARATOR = re.compile(rb"[:,-]|0x|\\x")
 _TO_STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
 # base64 of hex of UTF-16 JSON with escapes is four deep.
 _MAX_LAYERS = 4
@@ -147,19 +150,23 @@ def _key_in(data: bytes) -> str | None:
 
 
 def _decodings(data: bytes) -> Iterator[bytes]:
-    """Yield everything `data` may be the text of: UTF-16 or UTF-32, JSON escapes, base64, base64url, hex."""
+    """Yield all that `data` may be the text of: UTF-16 or -32, JSON, percent and HTML escapes, base64(url), hex."""
     if _ESCAPED_TEXT.search(data):
         yield _JSON_ESCAPE.sub(_unescape, data)
     if data.count(0) * 3 > len(data):
         # ASCII in UTF-16 and UTF-32, either byte order, is ASCII among as many NULs or more.
         yield data.replace(b"\0", b"")
+    if b"%" in data:
+        yield _PERCENT_ESCAPE.sub(lambda escape: bytes([int(escape[1], 16)]), data)
+    if b"&" in data:
+        yield _HTML_QUOTE.sub(b'"', data)
     compact = data.translate(None, _WHITE_SPACE)
     for run in _BASE64_RUN.finditer(compact):
         text = run.group().translate(_TO_STANDARD_ALPHABET)
         # Characters before the text shift it: one of the four ways to group it is right.
         for start in range(4):
             yield _from_base64(text[start:])
-    for run in _HEX_RUN.finditer(compact.replace(b":", b"")):
+    for run in _HEX_RUN.finditer(_HEX_SEPARATOR.sub(b"", compact)):
         for start in range(2):
             digits = run.group()[start:]
             yield binascii.unhexlify(digits[: len(digits) // 2 * 2])
