@@ -33,8 +33,11 @@ lint: $(BUILT)
 
 # Needs the rival libraries, which it installs into environments of their own.
 bench: $(BUILT)
-	$(BIN)/python -m bench.run
-	$(BIN)/python -m bench.report
+	mkdir -p build/bench
+	$(BIN)/python bench/run.py
+	$(BIN)/python bench/run.py --python 3.13
+	$(BIN)/python -m pytest bench -q --benchmark-json=build/bench/ours.json
+	$(BIN)/python bench/report.py --record build/bench/ours.json
 
 # The figures that must hold, as ratios within one run; fails when one does not.
 gates: $(BUILT)

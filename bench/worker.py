@@ -1,0 +1,91 @@
+"""One library in a process of its own: answers `bind` and `time` requests, a JSON object a line, until stdin
+closes.
+
+usage: worker.py MODULE [DIRECTORY]     MODULE is an adapter; DIRECTORY goes in front of sys.path
+"""
+
+import gc
+import importlib
+import json
+import sys
+import warnings
+from typing import Any
+
+# Before any library is imported: several warn on import or on each call, and printing is not verifying.
+warnings.showwarning = lambda *_args, **_kwargs: None
+sys.path[1:1] = sys.argv[2:]
+
+import primitive  # noqa: E402
+from timing import call_each  # noqa: E402
+from tokens import Corpus, tile  # noqa: E402
+
+
+class Bench:
+    """The adapter under test, bound to one algorithm after another."""
+
+    def __init__(self, module: str) -> None:
+        self.adapter: Any = importlib.import_module(module)
+        self.bound: dict[str, tuple[Any, Corpus]] = {}
+
+    def bind(self, corpus: Corpus) -> dict[str, Any]:
+        """Build key and policy, then check every answer: each token's claims, and that no twin gets
+        through."""
+        try:
+            call = self.adapter.bind(corpus.alg, corpus.key)
+        except LookupError:
+            return {"supported": False}
+        self.bound[corpus.alg] = call, corpus
+        faults = []
+        if self.adapter is primitive:
+            twins = {"tampered": _flip(corpus)}
+            for item in self._items(corpus, len(corpus.signed)):
+                call(item)
+        else:
+            twins = {name: str(text, "ascii") for name, text in corpus.twins.items()}
+            for text, token in zip(corpus.fresh(len(corpus.signed)), corpus.signed, strict=True):
+                if self.adapter.claims(call(text)) != token.claims:
+                    faults.append("wrong claims")
+                    break
+        for name, twin in twins.items():
+            try:
+                call(twin)
+            except Exception:
+                continue
+            faults.append(f"accepts {name}")
+        return {"supported": True, "faults": faults, "version": self.adapter.VERSION}
+
+    def time(self, alg: str, count: int) -> dict[str, Any]:
+        """Time `count` calls on strings made just before, and give the nanoseconds for one."""
+        call, corpus = self.bound[alg]
+        items = self._items(corpus, count)
+        gc.collect()
+        gc.disable()
+        taken = call_each(call, items)
+        gc.enable()
+        return {"ns": taken / count}
+
+    def _items(self, corpus: Corpus, count: int) -> list[Any]:
+        if self.adapter is not primitive:
+            return corpus.fresh(count)
+        return tile([primitive.parts(corpus.alg, t.signing_input, t.signature) for t in corpus.signed], count)
+
+
+def _flip(corpus: Corpus) -> primitive.Parts:
+    token = corpus.signed[0]
+    return primitive.parts(corpus.alg, token.signing_input, bytes([token.signature[0] ^ 1]) + token.signature[1:])
+
+
+def main() -> None:
+    """Serve requests."""
+    bench = Bench(sys.argv[1])
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["op"] == "bind":
+            answer = bench.bind(Corpus.from_json(request["corpus"]))
+        else:
+            answer = bench.time(request["alg"], request["count"])
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
