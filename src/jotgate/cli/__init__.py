@@ -20,6 +20,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
+from jotgate.cli.discretion import is_option, unknown_options, without_operand
 from jotgate.cli.terminal import printable
 from jotgate.cli.wording import for_the_command_line
 
@@ -82,7 +83,12 @@ class _Parser(argparse.ArgumentParser):
             self.register("action", name, _Once)
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} (see {self.prog} --help)")
+        raise UsageError(f"{without_operand(message, self._actions)} (see {self.prog} --help)")
+
+    @property
+    def spellings(self) -> set[str]:
+        """All option strings that have been declared, in groups too."""
+        return set(self._option_string_actions)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -151,24 +157,26 @@ def _dispatch(arguments: list[str], chosen: str | None) -> int:
         return EXIT_USAGE
     known, unknown = parser.parse_known_args(arguments)
     if unknown:
-        raise UsageError(_unknown(unknown, chosen))
+        raise UsageError(_unknown(unknown, chosen, parser.spellings))
     if loaded is None:
         raise UsageError("no command given (see jotgate --help)")
     return loaded.run(known)
 
 
-def _unknown(words: list[str], chosen: str | None) -> str:
-    """Say which options are unknown without their values, which may be secrets or tokens."""
-    options = [word.split("=", 1)[0] for word in words if word.startswith("-") and word != "-"]
-    if any(option in ("--secret", "--password", "-s") for option in options):
-        return (
-            "a secret is not taken from the command line, where other users of this machine can read it: "
-            "use --secret-file FILE or --secret-env NAME"
-        )
-    where = f"jotgate {chosen}" if chosen in COMMANDS else "jotgate"
-    if options:
-        return f"unknown option {' '.join(options)} (see {where} --help)"
-    return f"too many arguments: {len(words)} more than expected (see {where} --help)"
+def _unknown(words: list[str], chosen: str | None, general: set[str]) -> str:
+    """Say what is wrong with words that the parser could not use, which may be secrets or tokens."""
+    where = f"(see jotgate {chosen} --help)" if chosen in COMMANDS else "(see jotgate --help)"
+    if not any(map(is_option, words)):
+        return f"too many arguments: {len(words)} more than expected {where}"
+    spellings = {name: _spellings(name) for name in COMMANDS}
+    declared = general | spellings.get(chosen or "", set())
+    return f"{unknown_options(words, declared, general.union(*spellings.values()))} {where}"
+
+
+def _spellings(command: str) -> set[str]:
+    parser = _Parser()
+    cast(Command, import_module(f"jotgate.cli.{command}")).configure(parser)
+    return parser.spellings
 
 
 def _fail(prog: str, message: str, code: int) -> int:
@@ -185,7 +193,7 @@ class _Once(argparse.Action):
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
     ) -> None:
         if option is not None and self._given:
-            parser.error(f"{option} may be given once")
+            raise UsageError(f"{option} may be given once (see {parser.prog} --help)")
         self._given = True
         setattr(namespace, self.dest, values)
 

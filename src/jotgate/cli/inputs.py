@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from jotgate.cli import UsageError
+from jotgate.cli.discretion import about_path, expected_path, missing_variable, shown_path
 
 if TYPE_CHECKING:
     import argparse
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 ARGUMENT = "argument"
+_NAMELESS_FILE = "file"
 # Far beyond any key or key set; keeps a wrong path such as /dev/zero from filling the memory.
 _LARGEST_FILE_BYTES = 4 << 20
 # A longer line cannot be a token that any policy admits; the rest of it is read and dropped.
@@ -26,8 +28,9 @@ _DOTS = 2
 class TokenText(NamedTuple):
     """A token as it came, and where it came from.
 
-    ``source`` is the file's name, ``-`` for standard input, or ``argument``; ``line`` counts from 1 in it,
-    empty lines too, and of arguments it is the position among the TOKENs of the command line.
+    ``source`` is the file's name (``file`` if the name looks like a token), ``-`` for standard input, or
+    ``argument``; ``line`` counts from 1 in it, empty lines too, and of arguments it is the position among the
+    TOKENs of the command line.
     """
 
     text: str | bytes
@@ -35,12 +38,13 @@ class TokenText(NamedTuple):
     line: int
 
 
-def read_bytes(path: str, what: str) -> bytes:
+def read_bytes(path: str, what: str, option: str) -> bytes:
     """Read a whole file, or standard input for ``-``.
 
     Args:
         path: The file's name, or ``-``.
         what: What the file should hold, for the error, e.g. ``key``.
+        option: The option that names the file, for the error, which repeats the name only if it is no secret.
 
     Raises:
         UsageError: It cannot be read, is empty, or is larger than 4 MiB.
@@ -48,14 +52,14 @@ def read_bytes(path: str, what: str) -> bytes:
     if path.startswith(("http://", "https://")):
         raise UsageError(f"the {what} is read from a file; fetch it first, e.g. with curl, and name the file")
     try:
-        with _opened(path, what) as stream:
+        with _opened(path, what, option) as stream:
             data = stream.read(_LARGEST_FILE_BYTES + 1)
     except OSError as error:  # a directory opens, but does not read
-        raise UsageError(f"cannot read the {what} {path}: {error.strerror}") from None
+        raise _unreadable(path, what, option, error) from None
     if not data:
-        raise UsageError(f"the {what} {_named(path)} is empty")
+        raise UsageError(f"the {what}{about_path(path, option)} is empty")
     if len(data) > _LARGEST_FILE_BYTES:
-        raise UsageError(f"the {what} {_named(path)} is larger than {_LARGEST_FILE_BYTES >> 20} MiB")
+        raise UsageError(f"the {what}{about_path(path, option)} is larger than {_LARGEST_FILE_BYTES >> 20} MiB")
     return data
 
 
@@ -75,13 +79,13 @@ def secret(arguments: argparse.Namespace) -> bytes | None:
         UsageError: The file cannot be read, or the variable is not set.
     """
     if arguments.secret_file is not None:
-        data = read_bytes(arguments.secret_file, "secret")
+        data = read_bytes(arguments.secret_file, "secret", "--secret-file")
         text = data.removesuffix(b"\n").removesuffix(b"\r")
         return text if all(0x20 <= byte <= 0x7E for byte in text) else data
     if arguments.secret_env is not None:
         value = os.environ.get(arguments.secret_env)
         if value is None:
-            raise UsageError(f"the environment variable {arguments.secret_env} is not set")
+            raise UsageError(missing_variable(arguments.secret_env, "--secret-env"))
         return os.fsencode(value)
     return None
 
@@ -117,7 +121,7 @@ def tokens(words: list[str], files: list[str]) -> Iterator[TokenText]:
         _refuse_file_name(word, f"TOKEN {position}: " if len(words) > 1 else "")
     # Opened before the first verdict falls, and only once: they may be pipes.
     with ExitStack() as opening:
-        streams = [(path, opening.enter_context(_opened(path, "tokens"))) for path in files]
+        streams = [(path, opening.enter_context(_opened(path, "tokens", "--file"))) for path in files]
         return _texts(words, streams, opening.pop_all())
 
 
@@ -130,7 +134,7 @@ def _texts(words: list[str], streams: list[tuple[str, BinaryIO]], held: ExitStac
             else:
                 yield TokenText(word, ARGUMENT, position)
         for path, stream in streams:
-            yield from _token_lines(path, stream)
+            yield from _token_lines(shown_path(path, "--file") or _NAMELESS_FILE, stream)
 
 
 def _refuse_file_name(word: str, which: str) -> None:
@@ -157,7 +161,7 @@ def first_token(word: str | None, file: str | None) -> tuple[str, int]:
     path = file if file is not None else STDIN
     if path == STDIN and word is None and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("no token given: pass it as an argument, with --file, or on standard input")
-    text = read_bytes(path, "token").decode("utf-8", "surrogateescape")
+    text = read_bytes(path, "token", "--file").decode("utf-8", "surrogateescape")
     return _without_further_tokens(text.removesuffix("\n").removesuffix("\r"))
 
 
@@ -218,14 +222,15 @@ class _Stdin:
         return
 
 
-def _opened(path: str, what: str) -> BinaryIO | _Stdin:
+def _opened(path: str, what: str, option: str) -> BinaryIO | _Stdin:
     if path == STDIN:
         return _Stdin()
     try:
         return open(path, "rb")
     except OSError as error:
-        raise UsageError(f"cannot read the {what} {path}: {error.strerror}") from None
+        raise _unreadable(path, what, option, error) from None
 
 
-def _named(path: str) -> str:
-    return "on standard input" if path == STDIN else path
+def _unreadable(path: str, what: str, option: str, error: OSError) -> UsageError:
+    about, expected = about_path(path, option), expected_path(path, option)
+    return UsageError(f"cannot read the {what}{about}: {error.strerror}{expected}")

@@ -11,19 +11,20 @@ import os
 from typing import TYPE_CHECKING, TypeVar
 
 from jotgate.cli import UsageError
+from jotgate.cli.discretion import closest, missing_variable, shown_path
 from jotgate.cli.inputs import read_bytes, secret, strict_object
 from jotgate.cli.terminal import printable
 from jotgate.cli.wording import for_the_command_line
 from jotgate.errors import InvalidKeyError
 from jotgate.keys import jwk, pem
-from jotgate.keys.algorithms import expand, header_name, resolve_algorithms
+from jotgate.keys.algorithms import ALGORITHMS, expand, header_name, resolve_algorithms
 from jotgate.keys.key import SigningKey, VerificationKey
 from jotgate.keys.keyset import KeySet
 from jotgate.keys.metadata import KEY_TYPES, PRIVATE_MEMBERS
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from jotgate.keys.material import Material
 
@@ -52,6 +53,7 @@ def verification_keys(arguments: argparse.Namespace) -> tuple[KeySet, tuple[str,
         PolicyError: ``invalid_policy``: ``--alg`` names no algorithm of ours.
     """
     named = tuple(name.strip() for value in arguments.alg or () for name in value.split(",") if name.strip())
+    refuse_unknown_algorithms(named)
     allowed = resolve_algorithms(named) if arguments.alg else None
     if arguments.jwks is not None:
         keys = _key_set(arguments.jwks, named)
@@ -78,12 +80,13 @@ def signing_key(arguments: argparse.Namespace) -> SigningKey:
         PolicyError: ``invalid_policy``: ``--alg`` names no algorithm of ours.
     """
     named = () if arguments.alg is None else (arguments.alg,)
+    refuse_unknown_algorithms(named)
     if arguments.key is None:
         return SigningKey.from_secret(_secret(arguments), alg=_secret_algorithm(named), kid=arguments.kid)
-    data = read_bytes(arguments.key, "key")
+    data = read_bytes(arguments.key, "key", "--key")
     allowed = resolve_algorithms(named) if named else None
     password = password_from(arguments.password_env)
-    return _in_file(arguments.key, lambda: _private_key(data, allowed, arguments.kid, password))
+    return _in_file(arguments.key, "--key", lambda: _private_key(data, allowed, arguments.kid, password))
 
 
 def password_from(variable: str | None) -> bytes | None:
@@ -92,8 +95,22 @@ def password_from(variable: str | None) -> bytes | None:
         return None
     value = os.environ.get(variable)
     if not value:
-        raise UsageError(f"the environment variable {variable} is not set or empty")
+        raise UsageError(missing_variable(variable, "--password-env"))
     return os.fsencode(value)
+
+
+def refuse_unknown_algorithms(names: Iterable[str]) -> None:
+    """Refuse what is no algorithm of ours, without repeating it: it may be a secret in the wrong place.
+
+    Raises:
+        UsageError: One of the names is not known; a similar one is suggested.
+    """
+    for name in names:
+        if not expand(name):
+            known = [*ALGORITHMS, "EdDSA"]
+            near = closest(name.upper(), known)
+            advice = f"did you mean {near}?" if near is not None else f"choose from {', '.join(known)}"
+            raise UsageError(f"--alg: there is no such algorithm; {advice}")
 
 
 def _secret(arguments: argparse.Namespace) -> bytes:
@@ -110,7 +127,7 @@ def _secret_algorithm(named: tuple[str, ...]) -> str:
 
 
 def _key_set(path: str, named: tuple[str, ...]) -> KeySet:
-    document = read_bytes(path, "JWKS document")
+    document = read_bytes(path, "JWKS document", "--jwks")
 
     def load() -> KeySet:
         if _PEM_MARK in document:
@@ -123,11 +140,11 @@ def _key_set(path: str, named: tuple[str, ...]) -> KeySet:
             raise UsageError("its keys name no algorithm: say with --alg which ones are allowed")
         return KeySet.from_jwks(document, algorithms=names)
 
-    return _in_file(path, load)
+    return _in_file(path, "--jwks", load)
 
 
 def _public_key(path: str, allowed: tuple[str, ...] | None) -> VerificationKey:
-    data = read_bytes(path, "key")
+    data = read_bytes(path, "key", "--key")
 
     def load() -> VerificationKey:
         if _is_json(data):
@@ -145,7 +162,7 @@ def _public_key(path: str, allowed: tuple[str, ...] | None) -> VerificationKey:
         material = jwk.material_of(pem.load_public_pem(data, pss=True))
         return VerificationKey.from_pem(data, alg=_only_algorithm(material, allowed))
 
-    return _in_file(path, load)
+    return _in_file(path, "--key", load)
 
 
 def _private_key(data: bytes, allowed: tuple[str, ...] | None, kid: str | None, password: bytes | None) -> SigningKey:
@@ -230,9 +247,11 @@ def _only_algorithm(material: Material, allowed: tuple[str, ...] | None) -> str:
     raise UsageError(f"{kind} can serve {', '.join(fits)}: say the one with --alg")
 
 
-def _in_file(path: str, load: Callable[[], _T]) -> _T:
-    """Load something and name the file in the error."""
+def _in_file(path: str, option: str, load: Callable[[], _T]) -> _T:
+    """Load something and name the file in the error, or the option where the file's name may be a secret."""
     try:
         return load()
     except (InvalidKeyError, UsageError) as error:
-        raise UsageError(f"{printable(path)}: {for_the_command_line(str(error))}") from None
+        raise UsageError(
+            f"{printable(shown_path(path, option) or option)}: {for_the_command_line(str(error))}"
+        ) from None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from jotgate.cli import EXIT_OK, UsageError
+from jotgate.cli.discretion import expected_path, shown_path
 from jotgate.cli.terminal import Screen, printable
 
 if TYPE_CHECKING:
@@ -33,6 +34,20 @@ examples
 _PRIVATE_MODE, _PUBLIC_MODE = 0o600, 0o644
 
 
+class _Target(NamedTuple):
+    """One file to write, and the option that asks for it."""
+
+    option: str
+    path: str
+    data: bytes
+    mode: int
+
+    @property
+    def shown(self) -> str:
+        """The file's name, or words for it where the name may be a secret."""
+        return shown_path(self.path, self.option) or f"the file of {self.option}"
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``jotgate keygen``."""
     parser.description, parser.epilog = _DESCRIPTION, _EPILOG
@@ -49,8 +64,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Make one key and write its parts where they were asked for."""
     from jotgate import KeySet, SigningKey
-    from jotgate.cli.keyfiles import password_from
+    from jotgate.cli.keyfiles import password_from, refuse_unknown_algorithms
 
+    refuse_unknown_algorithms([arguments.alg])
     symmetric = arguments.alg.startswith("HS")
     if symmetric and (arguments.public or arguments.jwks):
         raise UsageError(f"{arguments.alg} has no public key: whoever verifies needs the secret itself")
@@ -61,21 +77,22 @@ def run(arguments: argparse.Namespace) -> int:
     password = password_from(arguments.password_env)
     key = SigningKey.generate(arguments.alg, kid=arguments.kid, bits=arguments.bits)
 
-    targets: list[tuple[str, bytes, int]] = []
+    targets: list[_Target] = []
     private = key.to_pem(password) if arguments.format == "pem" else _json(key.to_jwk(private=True))
     if arguments.out:
-        targets.append((arguments.out, private, _PRIVATE_MODE))
+        targets.append(_Target("--out", arguments.out, private, _PRIVATE_MODE))
     if arguments.public:
-        targets.append((arguments.public, _public_text(key, arguments.format), _PUBLIC_MODE))
+        targets.append(_Target("--public", arguments.public, _public_text(key, arguments.format), _PUBLIC_MODE))
     if arguments.jwks:
-        targets.append((arguments.jwks, _json(KeySet([key.public()]).to_jwks()), _PUBLIC_MODE))
+        targets.append(_Target("--jwks", arguments.jwks, _json(KeySet([key.public()]).to_jwks()), _PUBLIC_MODE))
     _write_all(targets)
 
     if arguments.out:
         screen = Screen()
         screen.line(f"{key.alg} key  kid={printable(key.kid or '')}")
-        for path, _, mode in targets:
-            screen.line(f"  wrote {printable(path)}" + ("  (private, mode 0600)" if mode == _PRIVATE_MODE else ""))
+        for target in targets:
+            remark = "  (private, mode 0600)" if target.mode == _PRIVATE_MODE else ""
+            screen.line(f"  wrote {printable(target.shown)}{remark}")
     else:
         sys.stdout.write(private.decode("ascii"))
         if sys.stdout.isatty():
@@ -101,19 +118,20 @@ def _json(value: object) -> bytes:
     return json.dumps(value, indent=2).encode("ascii") + b"\n"
 
 
-def _write_all(targets: list[tuple[str, bytes, int]]) -> None:
+def _write_all(targets: list[_Target]) -> None:
     """Write all files or none: a private key without its public half, or the reverse, helps nobody."""
     made: list[str] = []
     try:
-        for path, data, mode in targets:
+        for target in targets:
             # O_EXCL also refuses a symbolic link that somebody else has put in the way.
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-            made.append(path)
+            descriptor = os.open(target.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, target.mode)
+            made.append(target.path)
             with open(descriptor, "wb") as stream:
-                stream.write(data)
+                stream.write(target.data)
     except OSError as error:
         for written in made:
             os.unlink(written)
         if isinstance(error, FileExistsError):
-            raise UsageError(f"{path} exists; keys are never overwritten. Nothing was written") from None
-        raise UsageError(f"cannot write {path}: {error.strerror}. Nothing was written") from None
+            raise UsageError(f"{target.shown} exists; keys are never overwritten. Nothing was written") from None
+        expected = expected_path(target.path, target.option)
+        raise UsageError(f"cannot write {target.shown}: {error.strerror}{expected}. Nothing was written") from None

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from jotgate.cli import EXIT_OK, UsageError
 from jotgate.cli.moments import lifetime
-from jotgate.cli.terminal import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -99,7 +98,7 @@ def _claims(arguments: argparse.Namespace) -> dict[str, Any]:
 
     claims: dict[str, Any] = {}
     if arguments.claims is not None:
-        claims = strict_object(read_bytes(arguments.claims, "claims file"), "claims")
+        claims = strict_object(read_bytes(arguments.claims, "claims file", "--claims"), "claims")
     claims.update(_pair(text, "--claim") for text in arguments.claim)
     if arguments.issuer is not None:
         claims["iss"] = arguments.issuer
@@ -121,7 +120,7 @@ def _claims(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _pair(text: str, option: str) -> tuple[str, Any]:
-    """Read ``name=text`` or ``name:=json``."""
+    """Read ``name=text`` or ``name:=json``; errors repeat neither, which may be a secret in the wrong place."""
     name, equals, value = text.partition("=")
     if not equals or name in ("", ":"):
         raise UsageError(f"{option}: write name=text, or name:=value for JSON")
@@ -135,5 +134,5 @@ def _pair(text: str, option: str) -> tuple[str, Any]:
     except UsageError:
         wrapped = {}
     if list(wrapped) != ["value"]:
-        raise UsageError(f"{option} {printable(name)}: the value after := is not JSON")
+        raise UsageError(f"{option}: the value after := is not JSON")
     return name, wrapped["value"]

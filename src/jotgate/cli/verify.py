@@ -131,7 +131,7 @@ def _policy(arguments: argparse.Namespace, algorithms: tuple[str, ...]) -> Polic
     required = [*dict.fromkeys(["exp", "iss", "aud", *_names(arguments.require)])]
     for name in _names(arguments.optional):
         if name not in required:
-            raise UsageError(f"--optional {name}: it is not required anyway")
+            raise UsageError("--optional takes exp, iss or aud; no other claim is required unless --require names it")
         if (name == "iss" and not arguments.any_issuer) or (name == "aud" and not arguments.any_audience):
             raise UsageError(f"--optional {name}: you expect a value for it, so it has to be there")
         required.remove(name)

@@ -51,9 +51,9 @@ def test_no_token(run, trust, file):
     assert "no token given" in run("verify", *trust).err
     assert "no token" in run("verify", *trust, stdin=b"\n").err
     assert run("verify", *trust, stdin=b"").code == 2
-    ran = run("verify", *trust, "--file", "nowhere/at-all", "junk")
+    ran = run("verify", *trust, "--file", "nowhere/tokens.txt", "junk")
     assert (ran.code, ran.out) == (2, "")
-    assert "cannot read the tokens nowhere/at-all" in ran.err
+    assert "cannot read the tokens nowhere/tokens.txt: " in ran.err
 
 
 def test_several_files_in_order(run, trust, es256, file):
