@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -133,7 +134,7 @@ def test_an_escaped_kid_is_read_without_the_json_library() -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env={"PYTHONPATH": ":".join(filter(None, sys.path))},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,
         text=True,
         check=False,
