@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from jotgate import KeySet, Policy, VerificationKey, Verifier, _clock, errors, jws
+from jotgate import KeySet, Policy, SigningKey, VerificationKey, Verifier, _clock, errors, jws
 
 NOW = 1_700_000_000
 ISSUER = "https://auth.example.com"
@@ -180,6 +180,13 @@ def compact(head: Any, payload: Any = None, *, alg: str = "HS256", key: Any = No
     The payload is `claims()` if none is given.
     """
     return resign(f"{b64u(dumps(head))}.{b64u(dumps(claims() if payload is None else payload))}", alg, key)
+
+
+def signing_key(alg: str, kid: str | None = None) -> SigningKey:
+    """Return the signing key of an algorithm."""
+    if alg.startswith("HS"):
+        return SigningKey.from_secret(secret_key(alg), alg=alg, kid=kid)
+    return SigningKey.from_cryptography(secret_key(alg), alg=alg, kid=kid)
 
 
 def token(alg: str = "HS256", *, key: Any = None, **changes: Any) -> str:

@@ -16,22 +16,17 @@ from support import (
     rejects,
     secret_key,
     sign,
+    signing_key,
     token,
     unb64u,
     verification_key,
     verifier,
 )
 
-from jotgate import KeySet, SigningKey, VerifiedToken, Verifier, jws
+from jotgate import KeySet, VerifiedToken, Verifier, jws
 from jotgate.errors import InvalidKeyError, JotgateError, PolicyError
 
 pytestmark = pytest.mark.usefixtures("frozen_clock")
-
-
-def signing_key(alg: str, kid: str | None = None) -> SigningKey:
-    if alg.startswith("HS"):
-        return SigningKey.from_secret(secret_key(alg), alg=alg, kid=kid)
-    return SigningKey.from_cryptography(secret_key(alg), alg=alg, kid=kid)
 
 
 @pytest.mark.parametrize("alg", ALGORITHMS)

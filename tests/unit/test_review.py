@@ -19,23 +19,17 @@ from support import (
     compact,
     header,
     policy,
-    secret_key,
+    signing_key,
     token,
     verification_key,
     verifier,
 )
 
-from jotgate import ANY, Policy, SigningKey, VerificationKey, Verifier, _json, jws
+from jotgate import ANY, Policy, VerificationKey, Verifier, _json, jws
 from jotgate._claims import CompiledPolicy
 from jotgate._key import KeyTable
 from jotgate.errors import InvalidClaimError, InvalidKeyError, PolicyError
 from jotgate.keys.secrets import find_key
-
-
-def signing_key(alg: str) -> SigningKey:
-    if alg.startswith("HS"):
-        return SigningKey.from_secret(secret_key(alg), alg=alg)
-    return SigningKey.from_cryptography(secret_key(alg), alg=alg)
 
 
 def test_a_policy_is_not_rebuilt_in_place() -> None:
