@@ -23,7 +23,7 @@ cdef struct Work:
 
 
 @cython.final
-cdef class Lane:
+cdef class Binding:
     # One policy over one snapshot of keys, and the headers seen under the two. Replaced whole, never changed.
     cdef CompiledPolicy policy
     cdef KeyTable keys
@@ -42,8 +42,8 @@ cdef struct Outcome:
 
 
 cdef class Engine:
-    cdef Lane _lane                 # the only lane, or None
-    cdef dict _lanes                # issuer in UTF-8 -> Lane, or None
+    cdef Binding _binding                 # the only binding, or None
+    cdef dict _bindings                # issuer in UTF-8 -> Binding, or None
     cdef Py_ssize_t _max_token_bytes
     cdef bint _allow_padding
     cdef uint64_t _verdicts[FAULT_COUNT]

@@ -104,7 +104,7 @@ cdef bint same_media_type(Span one, Span other) noexcept nogil:
 
 
 @cython.final
-cdef class Lane:
+cdef class Binding:
     """One policy over one snapshot of keys."""
 
     def __cinit__(self, CompiledPolicy policy not None, KeyTable keys not None):
@@ -280,21 +280,21 @@ cdef Fault scan_payload(Work* work, PyObject** payload) noexcept:
     return scan_object(document_of(decoded), &CLAIMS, work.values, &work.names)
 
 
-cdef Fault verify_token(Lane lane, Work* work, bytes payload, Fault payload_fault, Outcome* outcome) noexcept:
+cdef Fault verify_token(Binding binding, Work* work, bytes payload, Fault payload_fault, Outcome* outcome) noexcept:
     """Everything after the split, for one issuer. `payload` is None unless the issuer was looked up in it."""
     cdef PyObject* scanned = NULL
     cdef Fault fault = UNDECIDED
-    cdef Header header = lane.memo.find(work.parts.header)
+    cdef Header header = binding.memo.find(work.parts.header)
     cdef bint known = header is not None
     if known:
         fault = OK                              # these very bytes led to a valid signature under this key before
     else:
-        header = lane.read_header(work, &fault)
+        header = binding.read_header(work, &fault)
     if fault == OK:
         fault = check_signature(header, work)
     if fault == OK:
         if not known:
-            lane.memo.add(header)
+            binding.memo.add(header)
         if payload is None:
             payload_fault = scan_payload(work, &scanned)
             if scanned != NULL:
@@ -302,40 +302,40 @@ cdef Fault verify_token(Lane lane, Work* work, bytes payload, Fault payload_faul
                 Py_DECREF(payload)              # `payload` holds it now
         fault = payload_fault
     if fault == OK:
-        fault = lane.policy.check(document_of(payload), work.values, &work.names, wall_ns(), &work.claim)
+        fault = binding.policy.check(document_of(payload), work.values, &work.names, wall_ns(), &work.claim)
     if fault == OK:
         hand_over(&outcome.token, make_token(payload, header, work.values))
     elif work.claim != NO_CLAIM:
-        hand_over(&outcome.claim, lane.policy.claim_name(work.claim))
+        hand_over(&outcome.claim, binding.policy.claim_name(work.claim))
     return fault
 
 
 cdef class Engine:
-    """The native base of ``Verifier``: holds its lanes and verifies."""
+    """The native base of ``Verifier``: holds its bindings and verifies."""
 
-    def _bind(self, Lane lane not None):
+    def _bind(self, Binding binding not None):
         """Serve one policy from now on."""
-        self._max_token_bytes = lane.policy.max_token_bytes
-        self._allow_padding = lane.policy.allow_padding
-        self._lanes = None
-        self._lane = lane
+        self._max_token_bytes = binding.policy.max_token_bytes
+        self._allow_padding = binding.policy.allow_padding
+        self._bindings = None
+        self._binding = binding
 
-    def _bind_issuers(self, dict lanes not None):
-        """Serve several issuers from now on: a mapping from issuer, as UTF-8 ``bytes``, to ``Lane``."""
-        cdef Lane lane
+    def _bind_issuers(self, dict bindings not None):
+        """Serve several issuers from now on: a mapping from issuer, as UTF-8 ``bytes``, to ``Binding``."""
+        cdef Binding binding
         cdef Py_ssize_t max_token_bytes = 0
         cdef bint allow_padding = False
-        lanes = dict(lanes)                     # ours: what the caller does to theirs changes nothing here
-        for item in lanes.values():
-            lane = <Lane?>item
-            if lane is None:
-                raise TypeError("each issuer needs a Lane")
-            max_token_bytes = max(max_token_bytes, lane.policy.max_token_bytes)
-            allow_padding |= lane.policy.allow_padding
+        bindings = dict(bindings)                     # ours: what the caller does to theirs changes nothing here
+        for item in bindings.values():
+            binding = <Binding?>item
+            if binding is None:
+                raise TypeError("each issuer needs a Binding")
+            max_token_bytes = max(max_token_bytes, binding.policy.max_token_bytes)
+            allow_padding |= binding.policy.allow_padding
         self._max_token_bytes = max_token_bytes
         self._allow_padding = allow_padding
-        self._lane = None
-        self._lanes = lanes
+        self._binding = None
+        self._bindings = bindings
 
     def _verdicts_by_code(self):
         """Return how often each verdict was given: ``accepted``, and the codes of the refusals."""
@@ -347,15 +347,15 @@ cdef class Engine:
     cdef Fault decide(self, object text, Outcome* outcome) noexcept:
         """The verdict on one token."""
         cdef Work work
-        cdef Lane lane = self._lane
+        cdef Binding binding = self._binding
         cdef Fault fault
-        if lane is None and self._lanes is None:    # a subclass that skipped __init__
+        if binding is None and self._bindings is None:    # a subclass that skipped __init__
             return UNDECIDED
         fault = start(text, self._max_token_bytes, self._allow_padding, &work)
         if fault == OK:
             names_init(&work.names)
-            if lane is not None:
-                fault = verify_token(lane, &work, None, UNDECIDED, outcome)
+            if binding is not None:
+                fault = verify_token(binding, &work, None, UNDECIDED, outcome)
             else:
                 fault = self.decide_by_issuer(&work, outcome)
             names_free(&work.names)
@@ -366,7 +366,7 @@ cdef class Engine:
         cdef PyObject* scanned = NULL
         cdef Fault payload_fault = scan_payload(work, &scanned)
         cdef bytes payload
-        cdef Lane lane
+        cdef Binding binding
         if scanned == NULL:
             return payload_fault
         payload = <bytes>scanned
@@ -374,18 +374,18 @@ cdef class Engine:
         if work.values[<int>ISS].kind != STRING:
             if payload_fault != OK:
                 return payload_fault
-            lane = None
+            binding = None
         else:
             issuer = string_value(document_of(payload), work.values[<int>ISS])
-            lane = self._lanes.get((<str>issuer).encode("utf-8"))
-        if lane is None:
+            binding = self._bindings.get((<str>issuer).encode("utf-8"))
+        if binding is None:
             hand_over(&outcome.claim, "iss")
             return WRONG_ISSUER
-        if work.size > lane.policy.max_token_bytes:
+        if work.size > binding.policy.max_token_bytes:
             return TOO_LARGE
-        if work.parts.padded and not lane.policy.allow_padding:
+        if work.parts.padded and not binding.policy.allow_padding:
             return BAD_CHARACTER
-        return verify_token(lane, work, payload, payload_fault, outcome)
+        return verify_token(binding, work, payload, payload_fault, outcome)
 
 
 # -- the door --------------------------------------------------------------------------------------------------------
@@ -495,7 +495,7 @@ Spec: RFC 7515 section 5.2, RFC 7519 section 7.2, RFC 8725 section 3.
 PyType_Modified(<PyTypeObject*>Engine)
 
 
-def verify_payload(text, Lane lane not None):
+def verify_payload(text, Binding binding not None):
     """Check the signature alone and return a ``VerifiedPayload``; the policy's header rules and limits apply.
 
     Raises:
@@ -507,9 +507,9 @@ def verify_payload(text, Lane lane not None):
     cdef Header header
     cdef Py_ssize_t size
     outcome.token = outcome.claim = NULL
-    fault = start(text, lane.policy.max_token_bytes, lane.policy.allow_padding, &work)
+    fault = start(text, binding.policy.max_token_bytes, binding.policy.allow_padding, &work)
     if fault == OK:
-        header = lane.read_header(&work, &fault)
+        header = binding.read_header(&work, &fault)
     if fault == OK:
         fault = check_signature(header, &work)
     if fault == OK:
@@ -520,4 +520,4 @@ def verify_payload(text, Lane lane not None):
             if decode_base64url(work.parts.payload, <uint8_t*>PyBytes_AS_STRING(payload)):
                 return make_payload(payload, header)
     error, code, message = BY_FAULT[<int>fault]
-    raise error(message, code, lane.policy.claim_name(work.claim))
+    raise error(message, code, binding.policy.claim_name(work.claim))

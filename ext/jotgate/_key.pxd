@@ -43,3 +43,7 @@ cdef class KeyTable:
 
 
 cdef uint32_t algorithms_named(Span document, Value name) noexcept nogil     # bit mask; 0: a name we do not know
+
+
+cdef class SignatureLane:
+    cdef Fault check(self, Span signature, Span data) noexcept nogil

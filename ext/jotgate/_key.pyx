@@ -160,6 +160,14 @@ cdef class KeyHandle:
         return f"<KeyHandle {_NAMES[self.algorithm]} kid={self.kid!r}>"
 
 
+cdef class SignatureLane:
+    """A key prepared in another library, whose check needs no GIL. This is what such a library's classes fill in."""
+
+    cdef Fault check(self, Span signature, Span data) noexcept nogil:
+        """Check a raw JWS signature of exactly the key's `signature_bytes`; only OK is acceptance."""
+        return UNDECIDED
+
+
 cdef class KeyTable:
     """Immutable index of keys by (kid, algorithm)."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ._engine import Lane
+from ._engine import Binding
 from .errors import PolicyError
 from .keys.key import SigningKey, VerificationKey
 from .keys.keyset import KeySet
@@ -12,7 +12,7 @@ KeySource = VerificationKey | KeySet
 IssuerMap = Mapping[str, tuple[KeySource, Policy]]
 
 
-def lane_for(keys: object, policy: Policy) -> Lane:
+def binding_for(keys: object, policy: Policy) -> Binding:
     """Bind keys to one policy.
 
     Raises:
@@ -23,20 +23,20 @@ def lane_for(keys: object, policy: Policy) -> Lane:
         keys = KeySet([keys])
     if not isinstance(keys, KeySet):
         raise PolicyError(_advice(keys))
-    return Lane(policy._compiled, keys._bind(policy._canonical)._table)
+    return Binding(policy._compiled, keys._bind(policy._canonical)._table)
 
 
-def lanes_for(issuers: object) -> dict[bytes, Lane]:
+def bindings_for(issuers: object) -> dict[bytes, Binding]:
     """Bind each issuer's keys to its policy; the issuers as UTF-8.
 
     Raises:
         PolicyError: ``invalid_policy``: not a mapping from issuer to ``(keys, policy)``, or a policy that does not
             expect its issuer.
-        InvalidKeyError: as ``lane_for``.
+        InvalidKeyError: as ``binding_for``.
     """
     if not isinstance(issuers, Mapping) or not issuers:
         raise PolicyError("several issuers are given as a mapping from issuer to (keys, policy)")
-    return {_issuer_name(issuer): _issuer_lane(issuer, entry) for issuer, entry in issuers.items()}
+    return {_issuer_name(issuer): _issuer_binding(issuer, entry) for issuer, entry in issuers.items()}
 
 
 def _issuer_name(issuer: object) -> bytes:
@@ -48,14 +48,14 @@ def _issuer_name(issuer: object) -> bytes:
     raise PolicyError("an issuer is a non-empty str of valid Unicode text")
 
 
-def _issuer_lane(issuer: str, entry: object) -> Lane:
+def _issuer_binding(issuer: str, entry: object) -> Binding:
     if not isinstance(entry, tuple) or len(entry) != 2 or not isinstance(entry[1], Policy):
         raise PolicyError("each issuer needs a pair of keys and Policy")
     keys, policy = entry
     expected = (policy.issuer,) if isinstance(policy.issuer, str) else policy.issuer
     if not isinstance(expected, AnyValue) and issuer not in expected:
         raise PolicyError(f"the policy under the issuer {issuer!r} must expect that very issuer, or ANY")
-    return lane_for(keys, policy)
+    return binding_for(keys, policy)
 
 
 def _advice(keys: object) -> str:

@@ -8,7 +8,7 @@ from ._codec import b64url_encode
 from ._engine import verify_payload
 from ._json import check
 from ._token import VerifiedPayload
-from .binding import KeySource, lane_for
+from .binding import KeySource, binding_for
 from .errors import MalformedTokenError
 from .keys.key import SigningKey
 from .policy import ANY, DEFINED_PARAMETERS, Policy
@@ -44,7 +44,7 @@ def verify(
     Spec: RFC 7515 section 5.2.
     """
     policy = Policy(algorithms=algorithms, issuer=ANY, audience=ANY, require=(), max_token_bytes=max_token_bytes)
-    return verify_payload(text, lane_for(keys, policy))
+    return verify_payload(text, binding_for(keys, policy))
 
 
 def sign(payload: bytes | Mapping[str, Any], key: SigningKey, *, header: Mapping[str, Any] | None = None) -> str:

@@ -6,7 +6,7 @@ from typing import Self
 
 from ._engine import Engine
 from ._token import VerifiedToken
-from .binding import IssuerMap, KeySource, lane_for, lanes_for, looks_like_jwk
+from .binding import IssuerMap, KeySource, binding_for, bindings_for, looks_like_jwk
 from .errors import PolicyError
 from .keys.algorithms import ALGORITHMS
 from .policy import Policy
@@ -76,9 +76,9 @@ class Verifier(Engine):
 
     def _install(self, keys: KeySource | IssuerMap, policy: Policy | None) -> None:
         if policy is not None:
-            self._bind(lane_for(keys, policy))
+            self._bind(binding_for(keys, policy))
         else:
-            self._bind_issuers(lanes_for(keys))
+            self._bind_issuers(bindings_for(keys))
 
     def stats(self) -> dict[str, object]:
         """Return counters since construction.

@@ -9,7 +9,7 @@ from cryptography.exceptions import InvalidSignature
 from support import SIGNATURE_BYTES, b64u, claims, error_of, policy, token, verification_key, verifier
 
 from jotgate import Verifier, errors
-from jotgate._engine import Lane, verify_payload
+from jotgate._engine import Binding, verify_payload
 from jotgate._key import ALGORITHM_NUMBERS, KeyHandle, KeyTable
 
 pytestmark = pytest.mark.usefixtures("frozen_clock")
@@ -69,7 +69,7 @@ def with_context(alg: str, context: tuple[Any, ...]) -> Verifier:
     """Return a verifier whose only key checks signatures with a context of ours."""
     way_in = verifier(alg)
     handle = KeyHandle(ALGORITHM_NUMBERS[alg], None, context, SIGNATURE_BYTES[alg])
-    way_in._bind(Lane(policy(alg)._compiled, KeyTable([handle])))
+    way_in._bind(Binding(policy(alg)._compiled, KeyTable([handle])))
     return way_in
 
 
@@ -173,8 +173,8 @@ def test_the_signature_layer_refuses_too(alg: str) -> None:
     assert lying.verify(b"data", bytes(SIGNATURE_BYTES[alg])) is False
     assert lying.verify(b"data", b"") is False
     for wrong in (handle, lying):
-        lane = Lane(policy(alg)._compiled, KeyTable([wrong]))
-        assert error_of(lambda lane=lane: verify_payload(text_for(alg), lane)).code == "undecided"
+        binding = Binding(policy(alg)._compiled, KeyTable([wrong]))
+        assert error_of(lambda binding=binding: verify_payload(text_for(alg), binding)).code == "undecided"
 
 
 def test_a_context_that_is_too_short_never_accepts() -> None:
