@@ -216,10 +216,11 @@ def policy(*algorithms: str, **options: Any) -> Policy:
 
 
 def verifier(*algorithms: str, kid: str | None = None, **options: Any) -> Verifier:
-    """Return a verifier of the default policy with one key an algorithm."""
+    """Return a verifier of the default policy with one key an algorithm; options are the policy's or the verifier's."""
     names = algorithms or ("HS256",)
     keys = [verification_key(name, kid=kid) for name in names]
-    return Verifier(keys[0] if len(keys) == 1 else KeySet(keys), policy(*names, **options))
+    own = {name: options.pop(name) for name in ("cache", "revocations", "backend") if name in options}
+    return Verifier(keys[0] if len(keys) == 1 else KeySet(keys), policy(*names, **options), **own)
 
 
 class JWSDoor:

@@ -1,13 +1,16 @@
-"""What a verifier remembers between tokens."""
+"""What a verifier remembers between tokens: headers, and whole verdicts."""
 
 cimport cython
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from jotgate._codec cimport Span
-from jotgate._token cimport Header
+from jotgate._token cimport Header, Holder, VerifiedToken
 
 cdef enum:
     MEMO_SLOTS = 64                 # at most this many headers, one per slot
     MEMO_SEGMENT_BYTES = 2048       # a longer one is read anew each time
+    WAYS = 7                        # entries a bucket holds: with their tags one cache line
 
 
 @cython.final
@@ -16,3 +19,92 @@ cdef class HeaderMemo:
 
     cdef Header find(self, Span segment)
     cdef int add(self, Header header) except -1
+
+
+cdef enum Queue:
+    PROBATION                       # new, or seen once
+    MAIN                            # seen again before it left probation, or soon after
+
+
+cdef struct Entry:
+    # One verified token. What follows the struct is its text, byte for byte.
+    Holder holder                   # first: the token's way back to here
+    PyObject* token                 # owned
+    uint64_t hash
+    int64_t opens_ns                # accepted while opens <= now < closes
+    int64_t closes_ns
+    uint64_t generation             # of the revocations when it was last found not revoked
+    Entry* newer
+    Entry* older
+    uint32_t size                   # of the text
+    uint32_t charge                 # bytes of memory it answers for
+    uint8_t queue
+    uint8_t hits                    # since it was last moved, up to MAX_HITS
+
+
+cdef struct Bucket:
+    uint8_t tags[WAYS]              # 0: free
+    uint8_t unused
+    Entry* entries[WAYS]
+
+
+cdef struct Ghost:
+    # A token that left probation without being seen again.
+    uint32_t print                  # of its hash; 0: nothing
+    uint32_t stamp                  # when it left, counted in departures
+
+
+cdef struct List:
+    Entry* newest
+    Entry* oldest
+    int64_t bytes
+
+
+cdef struct Sighting:
+    # What a look-up found; a copy, because the entry may be gone by the time it is looked at.
+    PyObject* token                 # a VerifiedToken; owned by whoever asked
+    int64_t opens_ns
+    int64_t closes_ns
+    uint64_t generation
+
+
+@cython.final
+cdef class TokenCache:
+    cdef readonly Py_ssize_t max_bytes
+    cdef readonly object max_entries           # int or None
+    cdef readonly object ttl                   # seconds or None
+    cdef int64_t ttl_ns                        # of an entry, however long its token lives
+    cdef Py_ssize_t _entry_limit
+    cdef bint _taken                           # it serves a verifier
+    cdef Bucket* _buckets
+    cdef uint64_t _bucket_mask
+    cdef Ghost* _ghosts
+    cdef uint64_t _ghost_mask
+    cdef uint32_t _departures
+    cdef List _queues[2]
+    cdef Py_ssize_t _count
+    cdef Py_ssize_t _bytes                     # entries, headers and tables
+    cdef uint64_t _hits, _misses, _evictions, _expired
+
+    cdef bint find(self, Span text, uint64_t hash, Sighting* seen) noexcept
+    cdef void add(self, Span text, uint64_t hash, VerifiedToken token, int64_t opens_ns, int64_t closes_ns,
+                  uint64_t generation) noexcept
+    cdef void forget(self, Span text, uint64_t hash) noexcept
+    cdef void still_unrevoked(self, Span text, uint64_t hash, uint64_t generation) noexcept
+
+    cdef Entry* entry_of(self, Span text, uint64_t hash) noexcept
+    cdef Entry* make_entry(self, Span text, uint64_t hash, VerifiedToken token) noexcept
+    cdef bint place(self, Entry* entry) noexcept
+    cdef void remove(self, Entry* entry) noexcept
+    cdef void remove_all(self) noexcept
+    cdef void shrink(self) noexcept
+    cdef void evict(self) noexcept
+    cdef void evict_from(self, Bucket* bucket) noexcept
+    cdef void grow_tables(self) noexcept
+    cdef bint was_here(self, uint64_t hash) noexcept
+    cdef void leave_ghost(self, uint64_t hash) noexcept
+    cdef void push(self, Entry* entry, int queue) noexcept
+    cdef void pull(self, Entry* entry) noexcept
+
+
+cdef uint64_t slot_hash(Span text) noexcept nogil

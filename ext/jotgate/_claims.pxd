@@ -53,6 +53,7 @@ cdef class CompiledPolicy:
 
     cdef Fault check(self, Span document, const Value* values, const Names* names, int64_t now_ns,
                      int* claim) noexcept nogil
+    cdef void window(self, Span document, const Value* values, int64_t* opens_ns, int64_t* closes_ns) noexcept nogil
 
 
 cdef Fault read_numeric_date(Span number, NumericDate* date) noexcept nogil

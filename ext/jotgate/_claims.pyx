@@ -21,6 +21,8 @@ from jotgate._json cimport (
 from jotgate._fault import CLAIM_NAMES
 
 cdef int64_t NANOSECONDS = 1_000_000_000
+cdef int64_t LAST_NS = 0x7FFFFFFFFFFFFFFF      # in the year 2262
+cdef int64_t LAST_NS_SECOND = 9_000_000_000     # from 2255 on a date is "never": a shift still fits
 cdef int64_t LAST_SECOND = 253_402_300_799      # 9999-12-31T23:59:59Z; RFC 7519 leaves the range open
 
 for _claim_name in CLAIM_NAMES[:CLAIM_COUNT]:
@@ -132,6 +134,13 @@ cdef bint has_passed(const NumericDate* date, int64_t now_ns) noexcept nogil:
     cdef NumericDate next_ns = date[0]
     next_ns.more = True                            # now is whole nanoseconds: past the date is past its nanosecond
     return has_come(&next_ns, now_ns)
+
+
+cdef int64_t in_ns(const NumericDate* date, int64_t shift_ns) noexcept nogil:
+    """The first whole Unix nanosecond at or after the date, shifted; held inside what 64 bits can say."""
+    if date.seconds >= LAST_NS_SECOND:
+        return LAST_NS
+    return date.seconds * NANOSECONDS + date.ns + date.more + shift_ns
 
 
 cdef bint longer_than(const NumericDate* start, const NumericDate* end, int64_t seconds, int64_t ns) noexcept nogil:
@@ -342,3 +351,22 @@ cdef class CompiledPolicy:
                 return MISSING_CLAIM
         claim[0] = NO_CLAIM
         return OK
+
+    cdef void window(self, Span document, const Value* values, int64_t* opens_ns, int64_t* closes_ns) noexcept nogil:
+        """When `check` would go on accepting claims that it has accepted: opens <= now < closes, to the nanosecond."""
+        cdef NumericDate date
+        cdef int64_t edge
+        opens_ns[0] = 0
+        closes_ns[0] = LAST_NS
+        if values[<int>EXP].kind != ABSENT and date_claim(document, &values[<int>EXP], &date) == OK:
+            closes_ns[0] = in_ns(&date, self.leeway_ns)
+        if values[<int>NBF].kind != ABSENT and date_claim(document, &values[<int>NBF], &date) == OK:
+            opens_ns[0] = in_ns(&date, -self.leeway_ns)
+        if values[<int>IAT].kind != ABSENT and date_claim(document, &values[<int>IAT], &date) == OK:
+            opens_ns[0] = max(opens_ns[0], in_ns(&date, -self.leeway_ns))
+            if self.max_age_ns >= 0 and date.seconds < LAST_NS_SECOND:
+                # too old from the first nanosecond after iat + max_age + leeway on
+                date.more = True
+                edge = in_ns(&date, 0)
+                if edge < LAST_NS - self.max_age_ns - self.leeway_ns:
+                    closes_ns[0] = min(closes_ns[0], edge + self.max_age_ns + self.leeway_ns)

@@ -12,10 +12,31 @@ cdef extern from "<time.h>" nogil:
     int TIME_UTC
     int timespec_get(timespec* out, int base)
 
+cdef extern from * nogil:
+    """
+    #include <time.h>
+    #if defined(CLOCK_MONOTONIC_COARSE)
+      #define JG_MONOTONIC CLOCK_MONOTONIC_COARSE
+    #elif defined(CLOCK_MONOTONIC)
+      #define JG_MONOTONIC CLOCK_MONOTONIC
+    #endif
+    static long long jg_monotonic_ns(void) {
+    #ifdef JG_MONOTONIC
+        struct timespec now;
+        if (clock_gettime(JG_MONOTONIC, &now) != 0) return 0;
+        return (long long)now.tv_sec * 1000000000 + now.tv_nsec;
+    #else
+        return (long long)clock() * (1000000000 / CLOCKS_PER_SEC);      /* Windows: since the process began */
+    #endif
+    }
+    """
+    long long jg_monotonic_ns() noexcept
+
 cdef int64_t NANOSECONDS = 1_000_000_000
 cdef int64_t RUNNING = -1                # not a time: the real clock runs
 
 cdef int64_t _stopped_at = RUNNING
+cdef int64_t _monotonic_stopped_at = RUNNING
 
 
 cdef int64_t wall_ns() noexcept nogil:
@@ -27,6 +48,10 @@ cdef int64_t wall_ns() noexcept nogil:
     if timespec_get(&now, TIME_UTC) != TIME_UTC:
         return 0
     return <int64_t>now.tv_sec * NANOSECONDS + <int64_t>now.tv_nsec
+
+
+cdef int64_t monotonic_ns() noexcept nogil:
+    return jg_monotonic_ns() if _monotonic_stopped_at == RUNNING else _monotonic_stopped_at
 
 
 def wall_ns_now():
@@ -51,3 +76,16 @@ def set_wall_clock_for_tests(ns):
     if ns < 0:
         raise ValueError("Unix nanoseconds must not be negative")
     _stopped_at = ns
+
+
+def set_monotonic_clock_for_tests(ns):
+    """Stop the monotonic clock at ``ns`` nanoseconds (an int >= 0), or let it run again with None."""
+    global _monotonic_stopped_at
+    if ns is not None and ns < 0:
+        raise ValueError("nanoseconds must not be negative")
+    _monotonic_stopped_at = RUNNING if ns is None else ns
+
+
+def monotonic_ns_now():
+    """Return the monotonic clock in nanoseconds, as every deadline sees it."""
+    return monotonic_ns()

@@ -4,6 +4,8 @@ Strict means: one byte string has exactly one text. No padding (but for one name
 alphabet, no unused bits set (RFC 7515 section 2, RFC 4648 sections 3.2, 3.3 and 3.5).
 """
 
+import os
+
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_DecodeASCII
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -19,6 +21,13 @@ cdef extern from "base64url_avx2.h" nogil:
     size_t decode_avx2 "jg_decode_avx2"(const uint8_t* at, size_t size, uint8_t* out, int* outside_found) noexcept
 
 cdef bint AVX2 = have_avx2()
+
+# Tables over what an attacker sends (member names, token text) are hashed under a secret of this process, so that
+# nobody can choose what collides. Not the interpreter's own secret: PYTHONHASHSEED may fix that one.
+_secret = os.urandom(16)
+SECRET_WORD = load_word(<const uint8_t*>PyBytes_AS_STRING(_secret))
+SECRET_STATE = load_word(<const uint8_t*>PyBytes_AS_STRING(_secret) + 8)
+del _secret
 
 cdef const uint8_t* ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 

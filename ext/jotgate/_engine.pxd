@@ -2,15 +2,16 @@
 
 cimport cython
 from cpython.object cimport PyObject
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from jotgate._cache cimport HeaderMemo
-from jotgate._claims cimport CompiledPolicy
+from jotgate._binding cimport Binding, Issuers
+from jotgate._cache cimport TokenCache
 from jotgate._codec cimport Compact, Span
 from jotgate._fault cimport CLAIM_COUNT, FAULT_COUNT, Fault
+from jotgate._flights cimport Flight, Flights
 from jotgate._json cimport Names, Value
-from jotgate._key cimport KeyTable
-from jotgate._token cimport Header
+from jotgate._revoked cimport RevocationIndex
+from jotgate._token cimport Header, VerifiedToken
 
 
 cdef struct Work:
@@ -20,19 +21,9 @@ cdef struct Work:
     Names names                     # the payload's member names
     Py_ssize_t size                 # of the whole text
     int claim                       # the Claim that a refusal is about
-
-
-@cython.final
-cdef class Binding:
-    # One policy over one snapshot of keys, and the headers seen under the two. Replaced whole, never changed.
-    cdef CompiledPolicy policy
-    cdef KeyTable keys
-    cdef HeaderMemo memo
-
-    cdef Header read_header(self, Work* work, Fault* fault)
-    cdef Fault check_header(self, Span document, const Value* values, const Names* names, int* claim) noexcept nogil
-    cdef Fault check_crit(self, Span document, Value crit, const Names* names) noexcept nogil
-    cdef Fault check_typ(self, Span document, Value typ, int* claim) noexcept nogil
+    uint64_t hash                   # where a cache would keep the token
+    uint64_t generation             # of the revocations, read before they were asked
+    Flight* flight                  # what others may be waiting for; NULL: nothing
 
 
 cdef struct Outcome:
@@ -42,11 +33,27 @@ cdef struct Outcome:
 
 
 cdef class Engine:
-    cdef Binding _binding                 # the only binding, or None
-    cdef dict _bindings                # issuer in UTF-8 -> Binding, or None
+    cdef Binding _binding           # the only one, or None
+    cdef Issuers _issuers           # or one for each issuer, or None
     cdef Py_ssize_t _max_token_bytes
     cdef bint _allow_padding
+    cdef TokenCache _cache          # or None
+    cdef Flights _flights           # beside a cache
+    cdef RevocationIndex _revoked   # or None
+    cdef object _is_revoked         # a callable that answers under the GIL, or None
     cdef uint64_t _verdicts[FAULT_COUNT]
 
-    cdef Fault decide(self, object text, Outcome* outcome) noexcept
-    cdef Fault decide_by_issuer(self, Work* work, Outcome* outcome) noexcept
+    cdef Fault decide(self, object text, bint fresh, Outcome* outcome) noexcept
+    cdef PyObject* recall(self, Span text, uint64_t hash, bint fresh) noexcept
+    cdef bint resolves_again(self, VerifiedToken token) noexcept
+    cdef Fault decide_anew(self, Work* work, bint fresh, Outcome* outcome) noexcept
+    cdef Fault decide_by_issuer(self, Work* work, bint fresh, Outcome* outcome) noexcept
+    cdef Fault verify_token(self, Binding binding, Work* work, bytes payload, Fault payload_fault, bint fresh,
+                            Outcome* outcome) noexcept
+    cdef Fault check_signature(self, Binding binding, Header header, Work* work) noexcept
+    cdef Fault ask(self, VerifiedToken token, bint fresh) noexcept
+    cdef void remember(self, Binding binding, Work* work, VerifiedToken token) noexcept
+
+
+cdef Fault read_text(object text, Py_ssize_t max_bytes, Span* whole) noexcept
+cdef PyObject* conclude(Fault fault, Outcome* outcome) noexcept

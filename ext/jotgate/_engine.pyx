@@ -1,36 +1,31 @@
 """The pipeline. Read this file first.
 
-    text -> three parts -> header -> key -> signature -> payload -> claims -> VerifiedToken
+    text -> known? -> three parts -> header -> key -> signature -> payload -> claims -> revoked? -> VerifiedToken
 
 Each step returns a ``Fault``; the first that is not OK is the verdict, and ``conclude`` is the one place that raises.
 Steps marked ``nogil`` touch no Python object. A step that breaks leaves UNDECIDED, which refuses.
 """
 
-cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_GET_LENGTH
-from libc.stdint cimport uint8_t, uint64_t
-from libc.string cimport memset
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 
-from jotgate._cache cimport HeaderMemo
-from jotgate._claims cimport CLAIMS, CompiledPolicy
-from jotgate._clock cimport wall_ns
-from jotgate._codec cimport (
-    Span, decode_base64url, decoded_size, encoded_size, is_canonical_tail, slice_span, span, split_compact,
-)
+from jotgate._binding cimport Binding, Issuers, document_of
+from jotgate._cache cimport Sighting, TokenCache, slot_hash
+from jotgate._claims cimport CLAIMS
+from jotgate._clock cimport monotonic_ns, wall_ns
+from jotgate._codec cimport Span, decode_base64url, decoded_size, span, split_compact
 from jotgate._fault cimport (
-    ALGORITHM_NOT_ALLOWED, AMBIGUOUS_KEY, BAD_BASE64URL, BAD_CHARACTER, BAD_HEADER, BAD_SIGNATURE, CRITICAL_HEADER,
-    FAULT_COUNT, ISS, MISSING_CLAIM, NO_CLAIM, OK, TOO_LARGE, TYP, UNDECIDED, UNKNOWN_KEY, WRONG_INPUT_TYPE,
-    WRONG_ISSUER, WRONG_TYP, Fault,
+    BAD_BASE64URL, BAD_CHARACTER, FAULT_COUNT, ISS, NO_CLAIM, OK, REVOKED, STORE_UNAVAILABLE, TOO_LARGE, UNDECIDED,
+    WRONG_INPUT_TYPE, WRONG_ISSUER, Fault,
 )
-from jotgate._json cimport (
-    ABSENT, ARRAY, STRING, Names, Value, Vocabulary, add_word, copy_string, has_member, names_free, names_init,
-    next_string, scan_object, string_is,
-)
-from jotgate._key cimport MAX_SIGNATURE_BYTES, KeyTable, algorithms_named
-from jotgate._token cimport Header, make_header, make_payload, make_token, string_value
+from jotgate._flights cimport Flights
+from jotgate._json cimport STRING, names_free, names_init, scan_object
+from jotgate._key cimport FOREVER, HS512, KeySource
+from jotgate._revoked cimport RevocationIndex
+from jotgate._token cimport Header, VerifiedToken, make_payload, make_token
 
 from jotgate.errors import BY_FAULT, PolicyError
 
@@ -54,188 +49,6 @@ cdef extern from "Python.h":
     void PyType_Modified(PyTypeObject* type)
 
 
-# -- the header ------------------------------------------------------------------------------------------------------
-
-cdef enum Parameter:
-    ALG
-    CRIT
-    TYP_PARAMETER
-    B64
-    KID
-    PARAMETER_COUNT
-
-cdef Vocabulary PARAMETERS
-for _name in (b"alg", b"crit", b"typ", b"b64", b"kid"):
-    add_word(&PARAMETERS, _name)
-
-cdef enum:
-    MAX_KID_BYTES = 256
-    MAX_TYP_BYTES = 256             # RFC 6838 section 4.2 ends a media type at 255
-
-cdef const uint8_t* MEDIA_PREFIX = b"application/"
-cdef Py_ssize_t MEDIA_PREFIX_SIZE = 12
-
-
-cdef inline uint8_t lower(uint8_t c) noexcept nogil:
-    return c | 0x20 if 65 <= c <= 90 else c
-
-
-cdef Span without_media_prefix(Span text) noexcept nogil:
-    cdef Py_ssize_t i
-    if text.size < MEDIA_PREFIX_SIZE:
-        return text
-    for i in range(MEDIA_PREFIX_SIZE):
-        if lower(text.start[i]) != MEDIA_PREFIX[i]:
-            return text
-    return slice_span(text, MEDIA_PREFIX_SIZE, text.size)
-
-
-cdef bint same_media_type(Span one, Span other) noexcept nogil:
-    """Compare as media types: "at+jwt" is "application/at+jwt", in any ASCII case (RFC 7515 section 4.1.9)."""
-    cdef Py_ssize_t i
-    one = without_media_prefix(one)
-    other = without_media_prefix(other)
-    if one.size != other.size:
-        return False
-    for i in range(one.size):
-        if lower(one.start[i]) != lower(other.start[i]):
-            return False
-    return True
-
-
-@cython.final
-cdef class Binding:
-    """One policy over one snapshot of keys."""
-
-    def __cinit__(self, CompiledPolicy policy not None, KeyTable keys not None):
-        self.policy = policy
-        self.keys = keys
-        self.memo = HeaderMemo()
-
-    cdef Header read_header(self, Work* work, Fault* fault):
-        """Decode the header, check it, and find its key by (kid, alg)."""
-        cdef Span segment = work.parts.header
-        cdef Py_ssize_t size = decoded_size(segment.size)
-        cdef Value values[PARAMETER_COUNT]
-        cdef Names names
-        cdef bytes decoded
-        cdef Span document
-        cdef Header header
-        fault[0] = UNDECIDED
-        if size < 0:
-            fault[0] = BAD_BASE64URL
-            return None
-        decoded = PyBytes_FromStringAndSize(NULL, size)
-        document = span(<const uint8_t*>PyBytes_AS_STRING(decoded), size)
-        if not decode_base64url(segment, <uint8_t*>PyBytes_AS_STRING(decoded)):
-            fault[0] = BAD_BASE64URL
-            return None
-        names_init(&names)
-        fault[0] = scan_object(document, &PARAMETERS, values, &names)
-        if fault[0] == OK:
-            fault[0] = self.check_header(document, values, &names, &work.claim)
-        names_free(&names)
-        if fault[0] != OK:
-            return None
-        fault[0] = UNDECIDED
-        kid = string_value(document, values[<int>KID]) if values[<int>KID].kind != ABSENT else None
-        handle = self.keys.find(kid, algorithms_named(document, values[<int>ALG]) & self.policy.algorithms)
-        if handle is None:
-            fault[0] = AMBIGUOUS_KEY if kid is None else UNKNOWN_KEY
-            return None
-        header = make_header(
-            PyBytes_FromStringAndSize(<const char*>segment.start, segment.size), decoded, kid,
-            string_value(document, values[<int>ALG]), handle,
-        )
-        fault[0] = OK
-        return header
-
-    cdef Fault check_header(self, Span document, const Value* values, const Names* names, int* claim) noexcept nogil:
-        """alg before anything else, then crit, typ, b64, kid. jwk, jku, x5u and x5c choose nothing and are not read."""
-        cdef Fault fault
-        cdef uint8_t kid[MAX_KID_BYTES]
-        if not algorithms_named(document, values[<int>ALG]) & self.policy.algorithms:
-            return ALGORITHM_NOT_ALLOWED
-        if values[<int>CRIT].kind != ABSENT:
-            fault = self.check_crit(document, values[<int>CRIT], names)
-            if fault != OK:
-                return fault
-        fault = self.check_typ(document, values[<int>TYP_PARAMETER], claim)
-        if fault != OK:
-            return fault
-        if values[<int>B64].kind != ABSENT:         # RFC 7797 section 7: a JWT must not use it
-            return BAD_HEADER
-        if values[<int>KID].kind != ABSENT:
-            if values[<int>KID].kind != STRING:
-                return BAD_HEADER
-            if copy_string(document, values[<int>KID], kid, MAX_KID_BYTES) < 1:
-                return BAD_HEADER
-        return OK
-
-    cdef Fault check_crit(self, Span document, Value crit, const Names* names) noexcept nogil:
-        """Every name known to the policy, present, and there once; at least one (RFC 7515 section 4.1.11)."""
-        cdef Value item
-        cdef uint64_t seen = 0
-        cdef Py_ssize_t i
-        cdef bint known
-        if crit.kind != ARRAY:
-            return CRITICAL_HEADER
-        memset(&item, 0, sizeof(item))
-        while next_string(document, crit, &item):
-            known = False
-            if item.kind == STRING:
-                for i in range(self.policy.crit.count):
-                    if string_is(document, item, self.policy.crit.items[i]) and not seen >> i & 1:
-                        seen |= <uint64_t>1 << i
-                        known = has_member(names, document, self.policy.crit.items[i])
-                        break
-            if not known:
-                return CRITICAL_HEADER
-        return OK if seen else CRITICAL_HEADER
-
-    cdef Fault check_typ(self, Span document, Value typ, int* claim) noexcept nogil:
-        cdef uint8_t written[MAX_TYP_BYTES]
-        cdef Py_ssize_t size
-        cdef Py_ssize_t i
-        if typ.kind == ABSENT:
-            if self.policy.typ.count:
-                claim[0] = TYP
-                return MISSING_CLAIM
-            return OK
-        if typ.kind != STRING:
-            return BAD_HEADER
-        if not self.policy.typ.count:
-            return OK
-        size = copy_string(document, typ, written, MAX_TYP_BYTES)
-        for i in range(self.policy.typ.count):
-            if size >= 0 and same_media_type(span(written, size), self.policy.typ.items[i]):
-                return OK
-        claim[0] = TYP
-        return WRONG_TYP
-
-
-# -- the signature and the payload -----------------------------------------------------------------------------------
-
-cdef Fault check_signature(Header header, Work* work) noexcept:
-    """Exact length first, then the key's own verdict over the bytes as written (RFC 7515 section 5.2)."""
-    cdef uint8_t raw[MAX_SIGNATURE_BYTES]
-    cdef Span text = work.parts.signature
-    cdef Span signing_input = work.parts.signing_input
-    if text.size != encoded_size(header.key.signature_bytes):
-        return BAD_SIGNATURE if is_canonical_tail(text) else BAD_BASE64URL
-    if not decode_base64url(text, raw):
-        return BAD_BASE64URL
-    # the one copy of the token's text: the primitives take bytes
-    return header.key.check(
-        span(raw, header.key.signature_bytes),
-        PyBytes_FromStringAndSize(<const char*>signing_input.start, signing_input.size),
-    )
-
-
-cdef inline Span document_of(bytes payload) noexcept:
-    return span(<const uint8_t*>PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
-
-
 cdef Fault read_text(object text, Py_ssize_t max_bytes, Span* whole) noexcept:
     """The bytes of the token, in place."""
     whole[0] = span(NULL, 0)
@@ -255,17 +68,6 @@ cdef inline void hand_over(PyObject** place, object value) noexcept:
     place[0] = <PyObject*>value
 
 
-cdef Fault start(object text, Py_ssize_t max_bytes, bint allow_padding, Work* work) noexcept:
-    """Text to parts: what needs neither keys nor policy."""
-    cdef Span whole
-    cdef Fault fault = read_text(text, max_bytes, &whole)
-    work.claim = NO_CLAIM
-    work.size = whole.size
-    if fault != OK:
-        return fault
-    return split_compact(whole, allow_padding, &work.parts)
-
-
 cdef Fault scan_payload(Work* work, PyObject** payload) noexcept:
     """Decode the payload and find the registered claims in it; the decoded bytes are the caller's to release."""
     cdef Span segment = work.parts.payload
@@ -280,62 +82,58 @@ cdef Fault scan_payload(Work* work, PyObject** payload) noexcept:
     return scan_object(document_of(decoded), &CLAIMS, work.values, &work.names)
 
 
-cdef Fault verify_token(Binding binding, Work* work, bytes payload, Fault payload_fault, Outcome* outcome) noexcept:
-    """Everything after the split, for one issuer. `payload` is None unless the issuer was looked up in it."""
-    cdef PyObject* scanned = NULL
-    cdef Fault fault = UNDECIDED
-    cdef Header header = binding.memo.find(work.parts.header)
-    cdef bint known = header is not None
-    if known:
-        fault = OK                              # these very bytes led to a valid signature under this key before
-    else:
-        header = binding.read_header(work, &fault)
-    if fault == OK:
-        fault = check_signature(header, work)
-    if fault == OK:
-        if not known:
-            binding.memo.add(header)
-        if payload is None:
-            payload_fault = scan_payload(work, &scanned)
-            if scanned != NULL:
-                payload = <bytes>scanned
-                Py_DECREF(payload)              # `payload` holds it now
-        fault = payload_fault
-    if fault == OK:
-        fault = binding.policy.check(document_of(payload), work.values, &work.names, wall_ns(), &work.claim)
-    if fault == OK:
-        hand_over(&outcome.token, make_token(payload, header, work.values))
-    elif work.claim != NO_CLAIM:
-        hand_over(&outcome.claim, binding.policy.claim_name(work.claim))
-    return fault
-
-
 cdef class Engine:
     """The native base of ``Verifier``: holds its bindings and verifies."""
 
     def _bind(self, Binding binding not None):
         """Serve one policy from now on."""
+        self._retire()
         self._max_token_bytes = binding.policy.max_token_bytes
         self._allow_padding = binding.policy.allow_padding
-        self._bindings = None
+        self._issuers = None
         self._binding = binding
 
     def _bind_issuers(self, dict bindings not None):
         """Serve several issuers from now on: a mapping from issuer, as UTF-8 ``bytes``, to ``Binding``."""
+        cdef Issuers issuers = Issuers(bindings)
         cdef Binding binding
         cdef Py_ssize_t max_token_bytes = 0
         cdef bint allow_padding = False
-        bindings = dict(bindings)                     # ours: what the caller does to theirs changes nothing here
-        for item in bindings.values():
-            binding = <Binding?>item
-            if binding is None:
-                raise TypeError("each issuer needs a Binding")
+        for item in issuers.bindings.values():
+            binding = item
             max_token_bytes = max(max_token_bytes, binding.policy.max_token_bytes)
             allow_padding |= binding.policy.allow_padding
+        self._retire()
         self._max_token_bytes = max_token_bytes
         self._allow_padding = allow_padding
         self._binding = None
-        self._bindings = bindings
+        self._issuers = issuers
+
+    def _retire(self):
+        """What was remembered under the bindings of now has to be looked up again."""
+        cdef Binding binding
+        bindings = [self._binding] if self._binding is not None else []
+        if self._issuers is not None:
+            bindings.extend(self._issuers.bindings.values())
+        for item in bindings:
+            binding = item
+            binding.snapshot.live = False
+
+    def _equip(self, TokenCache cache, RevocationIndex revoked, is_revoked):
+        """Remember tokens in ``cache``; refuse what ``revoked`` holds, and what ``is_revoked(token, fresh)`` says.
+
+        Raises:
+            PolicyError: ``invalid_policy``: the cache serves a verifier already.
+        """
+        if cache is not None:
+            if cache._taken:
+                raise PolicyError("a TokenCache belongs to one verifier, because what it holds was decided by its "
+                                  "policy; give each verifier its own")
+            cache._taken = True
+        self._cache = cache
+        self._flights = Flights() if cache is not None else None
+        self._revoked = revoked
+        self._is_revoked = is_revoked
 
     def _verdicts_by_code(self):
         """Return how often each verdict was given: ``accepted``, and the codes of the refusals."""
@@ -344,26 +142,116 @@ cdef class Engine:
             counts[code] = counts.get(code, 0) + self._verdicts[<int>fault]
         return counts
 
-    cdef Fault decide(self, object text, Outcome* outcome) noexcept:
+    @property
+    def cache(self):
+        """The ``TokenCache`` of this verifier, or None."""
+        return self._cache
+
+    cdef Fault decide(self, object text, bint fresh, Outcome* outcome) noexcept:
         """The verdict on one token."""
         cdef Work work
-        cdef Binding binding = self._binding
+        cdef Span whole
+        cdef TokenCache cache = self._cache
         cdef Fault fault
-        if binding is None and self._bindings is None:    # a subclass that skipped __init__
+        if self._max_token_bytes == 0:              # a subclass that skipped __init__
             return UNDECIDED
-        fault = start(text, self._max_token_bytes, self._allow_padding, &work)
+        fault = read_text(text, self._max_token_bytes, &whole)
+        if fault != OK:
+            return fault
+        work.flight = NULL
+        work.size = whole.size
+        work.claim = NO_CLAIM
+        if cache is not None:
+            work.hash = slot_hash(whole)
+            outcome.token = self.recall(whole, work.hash, fresh)
+            if outcome.token == NULL and self._flights.wait_for(whole, work.hash):
+                outcome.token = self.recall(whole, work.hash, fresh)
+            if outcome.token != NULL:
+                return OK
+            cache._misses += 1
+        fault = split_compact(whole, self._allow_padding, &work.parts)
         if fault == OK:
             names_init(&work.names)
-            if binding is not None:
-                fault = verify_token(binding, &work, None, UNDECIDED, outcome)
-            else:
-                fault = self.decide_by_issuer(&work, outcome)
+            fault = self.decide_anew(&work, fresh, outcome)
             names_free(&work.names)
+        if work.flight != NULL:
+            self._flights.land(work.flight)
         return fault
 
-    cdef Fault decide_by_issuer(self, Work* work, Outcome* outcome) noexcept:
+    cdef PyObject* recall(self, Span text, uint64_t hash, bint fresh) noexcept:
+        """The token with this very text, if all that was decided about it then holds now; else NULL.
+
+        Never a refusal: what does not hold is decided anew from the text. Trust first, then time, then revocation.
+        """
+        cdef Sighting seen
+        cdef VerifiedToken token
+        cdef KeySource source
+        cdef int64_t now
+        cdef uint64_t generation
+        if not self._cache.find(text, hash, &seen):
+            return NULL
+        token = <VerifiedToken>seen.token
+        Py_DECREF(token)                            # `token` holds it now
+        if not (token._header.cell.trusted and (token._header.snapshot.live or self.resolves_again(token))):
+            self._cache.forget(text, hash)
+            return NULL
+        source = token._header.cell.source
+        if source.usable_until != FOREVER and monotonic_ns() >= source.usable_until:
+            return NULL
+        now = wall_ns()
+        if now < seen.opens_ns:
+            return NULL
+        if now >= seen.closes_ns:
+            self._cache.forget(text, hash)
+            return NULL
+        if self._revoked is not None:
+            generation = self._revoked.generation   # read before looking: a change in between is noticed next time
+            if fresh or generation != seen.generation:
+                if self._revoked.revokes(document_of(token.payload), token._values):
+                    return NULL
+                self._cache.still_unrevoked(text, hash, generation)
+        if self._is_revoked is not None and self.ask(token, fresh) != OK:
+            return NULL
+        self._cache._hits += 1
+        Py_INCREF(token)
+        return <PyObject*>token
+
+    cdef bint resolves_again(self, VerifiedToken token) noexcept:
+        """Whether the keys of now, under the same policy, lead the token's header to the same trusted key."""
+        cdef Header header = token._header
+        cdef Binding now = self._binding
+        cdef PyObject* found
+        cdef bytes kid
+        cdef Span wanted = span(NULL, 0)
+        cdef int index
+        if now is None and self._issuers is not None:
+            found = self._issuers.find(document_of(token.payload), token._values[<int>ISS])
+            if found != NULL:
+                now = <Binding>found
+        if now is None or header.snapshot.policy is not now.policy:
+            return False
+        if header.kid is not None:
+            kid = (<str>header.kid).encode("utf-8")
+            wanted = document_of(kid)
+        index = now.keys.find(wanted, header.algorithms)
+        if index < 0 or now.cells[index] is not header.cell:
+            return False
+        header.snapshot = now.snapshot
+        return True
+
+    cdef Fault decide_anew(self, Work* work, bint fresh, Outcome* outcome) noexcept:
+        cdef Binding binding = self._binding
+        if binding is not None:
+            return self.verify_token(binding, work, None, UNDECIDED, fresh, outcome)
+        if self._issuers is not None:
+            return self.decide_by_issuer(work, fresh, outcome)
+        return UNDECIDED
+
+    cdef Fault decide_by_issuer(self, Work* work, bint fresh, Outcome* outcome) noexcept:
         """Of the payload only `iss` is used before the signature: to choose, by exact match, whose keys and policy."""
+        cdef Issuers issuers = self._issuers
         cdef PyObject* scanned = NULL
+        cdef PyObject* found
         cdef Fault payload_fault = scan_payload(work, &scanned)
         cdef bytes payload
         cdef Binding binding
@@ -371,21 +259,93 @@ cdef class Engine:
             return payload_fault
         payload = <bytes>scanned
         Py_DECREF(payload)                          # `payload` holds it now
-        if work.values[<int>ISS].kind != STRING:
-            if payload_fault != OK:
-                return payload_fault
-            binding = None
-        else:
-            issuer = string_value(document_of(payload), work.values[<int>ISS])
-            binding = self._bindings.get((<str>issuer).encode("utf-8"))
-        if binding is None:
+        if work.values[<int>ISS].kind != STRING and payload_fault != OK:
+            return payload_fault
+        found = issuers.find(document_of(payload), work.values[<int>ISS])
+        if found == NULL:
             hand_over(&outcome.claim, "iss")
             return WRONG_ISSUER
+        binding = <Binding>found
         if work.size > binding.policy.max_token_bytes:
             return TOO_LARGE
         if work.parts.padded and not binding.policy.allow_padding:
             return BAD_CHARACTER
-        return verify_token(binding, work, payload, payload_fault, outcome)
+        return self.verify_token(binding, work, payload, payload_fault, fresh, outcome)
+
+    cdef Fault verify_token(self, Binding binding, Work* work, bytes payload, Fault payload_fault, bint fresh,
+                            Outcome* outcome) noexcept:
+        """Everything after the split, for one issuer. `payload` is None unless the issuer was looked up in it."""
+        cdef PyObject* scanned = NULL
+        cdef VerifiedToken token
+        cdef Fault fault = UNDECIDED
+        cdef Header header = binding.memo.find(work.parts.header)
+        cdef bint known = header is not None
+        if known:
+            fault = OK                              # these very bytes led to a valid signature under this key before
+        else:
+            header = binding.read_header(work.parts.header, &fault, &work.claim)
+        if fault == OK:
+            fault = self.check_signature(binding, header, work)
+        if fault == OK:
+            if not known:
+                binding.memo.add(header)
+            if payload is None:
+                payload_fault = scan_payload(work, &scanned)
+                if scanned != NULL:
+                    payload = <bytes>scanned
+                    Py_DECREF(payload)              # `payload` holds it now
+            fault = payload_fault
+        if fault == OK:
+            fault = binding.policy.check(document_of(payload), work.values, &work.names, wall_ns(), &work.claim)
+        if fault == OK and self._revoked is not None:
+            work.generation = self._revoked.generation
+            if self._revoked.revokes(document_of(payload), work.values):
+                fault = REVOKED
+        if fault == OK:
+            token = make_token(payload, header, work.values)
+            if self._is_revoked is not None:
+                fault = self.ask(token, fresh)
+            if fault == OK:
+                hand_over(&outcome.token, token)
+                if self._cache is not None:
+                    self.remember(binding, work, token)
+        elif work.claim != NO_CLAIM:
+            hand_over(&outcome.claim, binding.policy.claim_name(work.claim))
+        return fault
+
+    cdef Fault check_signature(self, Binding binding, Header header, Work* work) noexcept:
+        """Check it, without the GIL where that is worth handing it over.
+
+        An HMAC takes less time than another thread needs to wake up, so it keeps the GIL. A public-key check without
+        the GIL is announced first: who comes with the same new token meanwhile waits for the verdict.
+        """
+        cdef Fault fault
+        if header.key.algorithm <= HS512 or binding.lane_refs[header.index] == NULL:
+            return binding.check_signature(header.index, &work.parts)
+        if self._cache is not None and not work.parts.padded:
+            work.flight = self._flights.board(span(work.parts.header.start, work.size), work.hash)
+        with nogil:
+            fault = binding.check_signature(header.index, &work.parts)
+        return fault
+
+    cdef Fault ask(self, VerifiedToken token, bint fresh) noexcept:
+        """Ask the caller's own check, every time: its verdicts are not ours to remember."""
+        try:
+            revoked = self._is_revoked(token, fresh=fresh)
+        except Exception:
+            return STORE_UNAVAILABLE
+        if revoked is False:
+            return OK
+        return REVOKED if revoked is True else STORE_UNAVAILABLE
+
+    cdef void remember(self, Binding binding, Work* work, VerifiedToken token) noexcept:
+        """Enter a token that was just accepted, with the time for which its claims go on to hold."""
+        cdef int64_t opens_ns, closes_ns
+        if work.parts.padded:                       # several texts of one token would share what one may take
+            return
+        binding.policy.window(document_of(token.payload), token._values, &opens_ns, &closes_ns)
+        self._cache.add(span(work.parts.header.start, work.size), work.hash, token, opens_ns, closes_ns,
+                        work.generation)
 
 
 # -- the door --------------------------------------------------------------------------------------------------------
@@ -429,19 +389,23 @@ cdef PyObject* verify_method(PyObject* self, PyObject** args, Py_ssize_t count, 
     cdef Outcome outcome
     cdef Fault fault
     cdef PyObject* text
+    cdef bint fresh = False
     if keywords == NULL and count == 1:
         text = args[0]
     else:
-        text = text_argument(args, count, <tuple>keywords if keywords != NULL else ())
+        text = text_argument(args, count, <tuple>keywords if keywords != NULL else (), &fresh)
         if text == NULL:
             return NULL
+        if fresh and engine._revoked is None and engine._is_revoked is None:
+            PyErr_SetObject(<PyObject*>PolicyError, <PyObject*>"fresh=True needs a verifier with revocations")
+            return NULL
     outcome.token = outcome.claim = NULL
-    fault = engine.decide(<object>text, &outcome)
+    fault = engine.decide(<object>text, fresh, &outcome)
     engine._verdicts[<int>fault] += 1
     return conclude(fault, &outcome)
 
 
-cdef PyObject* text_argument(PyObject** args, Py_ssize_t count, tuple keywords) noexcept:
+cdef PyObject* text_argument(PyObject** args, Py_ssize_t count, tuple keywords, bint* wants_fresh) noexcept:
     """The `text` of verify(text, *, fresh=False), borrowed; NULL with an error set when the call is wrong."""
     cdef PyObject* text = args[0] if count == 1 else NULL
     cdef PyObject* fresh = Py_False
@@ -458,9 +422,7 @@ cdef PyObject* text_argument(PyObject** args, Py_ssize_t count, tuple keywords) 
     if wrong or text == NULL or (fresh != Py_False and fresh != Py_True):
         PyErr_SetObject(<PyObject*>TypeError, <PyObject*>"verify() takes one token, and fresh=True or fresh=False")
         return NULL
-    if fresh == Py_True:
-        PyErr_SetObject(<PyObject*>PolicyError, <PyObject*>"fresh=True needs a verifier with revocations")
-        return NULL
+    wants_fresh[0] = fresh == Py_True
     return text
 
 
@@ -475,8 +437,8 @@ Check everything the policy asks for and return the token.
 
 Args:
     text: The token in compact form, ``str`` or ``bytes``, without "Bearer ".
-    fresh: Do not rely on revocation state that was read earlier. A verifier without revocations has none to read
-        again, so True is a PolicyError.
+    fresh: Do not rely on what was found out earlier about revocation. A verifier without revocations has nothing to
+        ask, so True is a PolicyError.
 
 Returns:
     VerifiedToken: the only way to get one.
@@ -486,8 +448,9 @@ Raises:
     UndecidedError: nothing could be decided; try again.
     PolicyError: ``invalid_policy``: ``fresh=True`` without revocations.
 
-Cost: One copy of the signing input and one of the payload; no claims object is built. The GIL is held but for what
-    the signature primitive releases.
+Cost: A token that the cache knows: one look-up and the checks that time, keys and revocation need. Another: one copy of
+    the payload, and of the text for the cache; no claims object is built. Public-key signatures are checked without
+    the GIL.
 
 Spec: RFC 7515 section 5.2, RFC 7519 section 7.2, RFC 8725 section 3.
 """
@@ -502,16 +465,17 @@ def verify_payload(text, Binding binding not None):
         TokenError: as ``Verifier.verify``, but nothing about claims.
     """
     cdef Work work
-    cdef Outcome outcome
-    cdef Fault fault
+    cdef Span whole
     cdef Header header
     cdef Py_ssize_t size
-    outcome.token = outcome.claim = NULL
-    fault = start(text, binding.policy.max_token_bytes, binding.policy.allow_padding, &work)
+    cdef Fault fault = read_text(text, binding.policy.max_token_bytes, &whole)
+    work.claim = NO_CLAIM
     if fault == OK:
-        header = binding.read_header(&work, &fault)
+        fault = split_compact(whole, binding.policy.allow_padding, &work.parts)
     if fault == OK:
-        fault = check_signature(header, &work)
+        header = binding.read_header(work.parts.header, &fault, &work.claim)
+    if fault == OK:
+        fault = binding.check_signature(header.index, &work.parts)
     if fault == OK:
         size = decoded_size(work.parts.payload.size)
         fault = BAD_BASE64URL

@@ -42,6 +42,10 @@ cdef enum Fault:
     WRONG_SUBJECT          # `sub` is not one of the expected
     WRONG_AUTHORIZED_PARTY  # `azp` is not one of the expected
 
+    # what is known about the token elsewhere
+    REVOKED                # somebody took it back (RFC 7009)
+    STORE_UNAVAILABLE      # whether it was taken back could not be found out
+
     FAULT_COUNT            # how many there are; the size of every table over them
 
 

@@ -32,6 +32,8 @@ FAULTS = {
     "WRONG_AUDIENCE": <int>WRONG_AUDIENCE,
     "WRONG_SUBJECT": <int>WRONG_SUBJECT,
     "WRONG_AUTHORIZED_PARTY": <int>WRONG_AUTHORIZED_PARTY,
+    "REVOKED": <int>REVOKED,
+    "STORE_UNAVAILABLE": <int>STORE_UNAVAILABLE,
 }
 
 # Claim name by number; position 0 is "no claim".

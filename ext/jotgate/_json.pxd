@@ -65,5 +65,6 @@ cdef Fault scan_object(Span document, const Vocabulary* vocabulary, Value* value
 cdef bint has_member(const Names* names, Span document, Span name) noexcept nogil         # of the outermost object
 cdef bint string_is(Span document, Value value, Span expected) noexcept nogil             # after unescaping
 cdef Py_ssize_t copy_string(Span document, Value value, uint8_t* out, Py_ssize_t room) noexcept nogil  # -1: no room
+cdef bint string_text(Span document, Value value, Span* text, uint8_t** room) noexcept nogil    # free(room) afterwards
 cdef bint next_string(Span document, Value array, Value* item) noexcept nogil             # walks an array of strings
 cdef void add_word(Vocabulary* vocabulary, bytes name) noexcept

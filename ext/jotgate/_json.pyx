@@ -6,25 +6,15 @@ surrogate, a member name twice in one object (compared after unescaping), nestin
 (RFC 8259; RFC 7515 section 5.2 steps 3 and 4, section 10.12; RFC 7519 section 4).
 """
 
-import os
-
 from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memset
 
-from jotgate._codec cimport Span, fold, load_word, lowest_byte, slice_span, span, tail_word
+from jotgate._codec cimport Span, load_word, lowest_byte, mix, slice_span, span, tail_word
 from jotgate._fault cimport BAD_JSON, DUPLICATE_NAME, NUMBER_RANGE, OK, TOO_DEEP, UNDECIDED, Fault
 
 from jotgate.errors import BY_FAULT
-
-# Names are hashed under two secrets of this process, so that nobody can choose names that collide and make that
-# check quadratic: headers are scanned before any signature.
-cdef uint64_t SECRET_WORD, SECRET_STATE
-_secret = os.urandom(16)
-SECRET_WORD = load_word(<const uint8_t*>PyBytes_AS_STRING(_secret))
-SECRET_STATE = load_word(<const uint8_t*>PyBytes_AS_STRING(_secret) + 8)
-del _secret
 
 # 2**1024 - 2**970, the smallest number that rounds to infinity; 309 digits, so its decimal exponent is 308.
 _INFINITE = str(2**1024 - 2**970).encode()
@@ -262,10 +252,6 @@ cdef void names_free(Names* names) noexcept nogil:
     if names.slots != names.inline_slots:
         free(names.slots)
         names.slots = names.inline_slots
-
-
-cdef inline uint64_t mix(uint64_t state, uint64_t word) noexcept nogil:
-    return fold(word ^ SECRET_WORD, state ^ SECRET_STATE)
 
 
 cdef uint64_t hash_name(Span text, bint escaped, uint32_t object_serial) noexcept nogil:
@@ -629,6 +615,18 @@ cdef Fault scan_object(Span document, const Vocabulary* vocabulary, Value* value
             return BAD_JSON
         at += 1
         empty_allowed = False
+
+
+cdef bint string_text(Span document, Value value, Span* text, uint8_t** room) noexcept nogil:
+    """The value of a string, in place or unescaped into memory that the caller frees; False when there is none."""
+    room[0] = NULL
+    text[0] = slice_span(document, value.start, value.end)
+    if value.escaped:
+        room[0] = <uint8_t*>malloc(text.size)           # no value is longer than it is written
+        if room[0] == NULL:
+            return False
+        text[0] = span(room[0], copy_string(document, value, room[0], text.size))
+    return True
 
 
 cdef bint next_string(Span document, Value array, Value* item) noexcept nogil:

@@ -1,7 +1,7 @@
 """Keys prepared for verifying, and the index over them."""
 
 cimport cython
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from jotgate._codec cimport Span
 from jotgate._fault cimport UNDECIDED, Fault
@@ -28,22 +28,56 @@ cdef class KeyHandle:
     cdef readonly object kid                   # str or None
     cdef readonly Py_ssize_t signature_bytes
     cdef tuple _context
+    cdef object _material                      # bytes for another library, or None; never handed to anybody else
+    cdef object _lane                          # the key in that library, or None
     cdef object _call                          # bound method of the key: HMAC copy, or verify
     cdef Fault check(self, Span signature, bytes data) noexcept
     cdef Fault check_mac(self, Span signature, bytes data) except? UNDECIDED
     cdef Fault check_public(self, Span signature, bytes data) except? UNDECIDED
 
 
+cdef class SignatureLane:
+    cdef Fault check(self, Span signature, Span data) noexcept nogil
+
+
+cdef int64_t FOREVER                           # past every moment of the monotonic clock
+
+
+@cython.final
+cdef class KeySource:
+    cdef int64_t usable_until                  # monotonic ns; past it nothing it vouched for counts
+    cdef dict _cells                           # identity of a key -> its TrustCell
+
+
+@cython.final
+cdef class TrustCell:
+    cdef readonly bint trusted
+    cdef KeySource source
+
+
+@cython.final
+cdef class Snapshot:
+    cdef bint live                             # False from the moment another one took its place
+    cdef object policy                         # the CompiledPolicy it belongs to
+
+
+cdef struct KeySlot:
+    Span kid                                   # no start: free
+    int algorithm
+    int index
+
+
 @cython.final
 cdef class KeyTable:
-    cdef list _by_kid                          # for each algorithm a dict kid -> KeyHandle, or None
-    cdef list _only                            # for each algorithm its only key, or None
+    cdef readonly tuple handles
+    cdef list _kids                            # the bytes that every slot points into
+    cdef KeySlot* _slots                       # keys that have a kid: open addressing, at most half full
+    cdef uint32_t _mask
     cdef int _count[ALGORITHM_COUNT]
-    cdef KeyHandle find(self, object kid, uint32_t algorithms)
+    cdef int _lone[ALGORITHM_COUNT]            # index of a key of the algorithm: where _count is 1, of the only one
+    cdef bint _named[ALGORITHM_COUNT]          # and whether it has a kid
+    cdef void enter(self, bytes kid, int algorithm, int index) noexcept
+    cdef int find(self, Span kid, uint32_t algorithms) noexcept nogil
 
 
 cdef uint32_t algorithms_named(Span document, Value name) noexcept nogil     # bit mask; 0: a name we do not know
-
-
-cdef class SignatureLane:
-    cdef Fault check(self, Span signature, Span data) noexcept nogil

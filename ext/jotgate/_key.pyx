@@ -7,13 +7,16 @@ bound ``verify`` of a public key with its padding and hash.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_SetObject, PyErr_WriteUnraisable
 from libc.stdint cimport uint8_t, uint32_t
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from cryptography.exceptions import InvalidSignature
 
-from jotgate._codec cimport Span, constant_time_same, span
+from jotgate._codec cimport Span, constant_time_same, keyed_hash, same_bytes, span
 from jotgate._fault cimport BAD_SIGNATURE, OK, UNDECIDED, Fault
 from jotgate._json cimport STRING, Value, string_is
+
+FOREVER = 0x7FFFFFFFFFFFFFFF
 
 _NAMES = (
     "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
@@ -92,9 +95,10 @@ cdef class KeyHandle:
         context: What checks a signature: ``(keyed HMAC,)``, ``(RSA key, padding, hash)``, ``(EC key, ECDSA)``, or
             ``(key,)`` for EdDSA and ML-DSA.
         signature_bytes: Exact length of every signature of this key.
+        material: The key for another library: SubjectPublicKeyInfo in DER, or the secret.
     """
 
-    def __cinit__(self, int algorithm, kid, tuple context, Py_ssize_t signature_bytes):
+    def __cinit__(self, int algorithm, kid, tuple context, Py_ssize_t signature_bytes, material=None):
         if not 0 <= algorithm < ALGORITHM_COUNT:
             raise ValueError("no such algorithm")
         # The bounds that the stack buffers of the native steps rely on
@@ -106,6 +110,7 @@ cdef class KeyHandle:
         self.kid = kid
         self.signature_bytes = signature_bytes
         self._context = context
+        self._material = material
         self._call = context[0].copy if algorithm <= HS512 else context[0].verify
 
     cdef Fault check(self, Span signature, bytes data) noexcept:
@@ -150,6 +155,16 @@ cdef class KeyHandle:
             outcome = self._call(written, data)
         return OK if outcome is None else UNDECIDED
 
+    def in_lane(self, prepare):
+        """Return this key as ``prepare(algorithm, material)`` makes it for another library; made once.
+
+        Returns:
+            SignatureLane | None: None without material, or where the library does not serve the algorithm.
+        """
+        if self._lane is None and self._material is not None:
+            self._lane = prepare(self.algorithm, self._material)
+        return self._lane
+
     def verify(self, data, signature):
         """Return whether ``signature`` (raw JWS form) is this key's over ``data``; both ``bytes``."""
         cdef bytes over = data
@@ -168,54 +183,138 @@ cdef class SignatureLane:
         return UNDECIDED
 
 
+cdef class TrustCell:
+    """Whether one source still vouches for one key. Made and cleared by its source; never set again once cleared."""
+
+    def __cinit__(self, KeySource source not None):
+        self.source = source
+        self.trusted = True
+
+    def __repr__(self):
+        return f"<TrustCell trusted={self.trusted}>"
+
+
+cdef class KeySource:
+    """Where keys come from, as far as remembered verdicts must know: which keys it vouches for, and until when.
+
+    A source that is a set of objects vouches for ever; one that must be refreshed sets ``usable_until``.
+    """
+
+    def __cinit__(self):
+        self.usable_until = FOREVER
+        self._cells = {}
+
+    def publish(self, identities):
+        """Vouch for these keys and no others.
+
+        A key that was there keeps its cell, so that what was verified with it stays known; the cell of a key that is
+        gone is cleared, and should that key ever come back it gets a new one.
+
+        Args:
+            identities: One hashable value for each key: its kid, algorithm and thumbprint.
+
+        Returns:
+            tuple[TrustCell, ...]: in the same order.
+        """
+        cdef TrustCell cell
+        cdef dict before = self._cells
+        cells = {identity: before.get(identity) or TrustCell(self) for identity in identities}
+        self._cells = cells
+        for identity, known in before.items():
+            if identity not in cells:
+                cell = known
+                cell.trusted = False
+        return tuple([cells[identity] for identity in identities])
+
+    def expire_at(self, monotonic_ns):
+        """Vouch until this moment of the monotonic clock, in nanoseconds; None for ever."""
+        self.usable_until = FOREVER if monotonic_ns is None else monotonic_ns
+
+
+cdef class Snapshot:
+    """One policy over one set of keys, while it is what its verifier decides by."""
+
+
 cdef class KeyTable:
     """Immutable index of keys by (kid, algorithm)."""
 
     def __cinit__(self, handles):
         cdef KeyHandle handle
-        cdef dict by_kid
-        self._by_kid = [None] * ALGORITHM_COUNT
-        self._only = [None] * ALGORITHM_COUNT
-        for item in handles:
-            handle = <KeyHandle?>item
-            if handle is None:
+        cdef Py_ssize_t index
+        self.handles = tuple(handles)
+        for item in self.handles:
+            if type(item) is not KeyHandle:
                 raise TypeError("a KeyTable takes KeyHandle objects")
-            self._count[handle.algorithm] += 1
-            self._only[handle.algorithm] = handle if self._count[handle.algorithm] == 1 else None
-            if self._by_kid[handle.algorithm] is None:
-                self._by_kid[handle.algorithm] = {}
-            by_kid = self._by_kid[handle.algorithm]
-            if handle.kid in by_kid:
+        self._kids = [None if handle.kid is None else (<str>handle.kid).encode("utf-8") for handle in self.handles]
+        self._mask = 3
+        while self._mask < 2 * len(self.handles):
+            self._mask = 2 * self._mask + 1
+        self._slots = <KeySlot*>calloc(self._mask + 1, sizeof(KeySlot))
+        if self._slots == NULL:
+            raise MemoryError
+        distinct = set()
+        for index, item in enumerate(self.handles):
+            handle = item
+            if (handle.kid, handle.algorithm) in distinct:
                 raise ValueError("two keys with one kid and algorithm")
-            by_kid[handle.kid] = handle
+            distinct.add((handle.kid, handle.algorithm))
+            self._count[handle.algorithm] += 1
+            self._lone[handle.algorithm] = <int>index
+            self._named[handle.algorithm] = handle.kid is not None
+            if handle.kid is not None:
+                self.enter(self._kids[index], handle.algorithm, <int>index)
 
-    cdef KeyHandle find(self, object kid, uint32_t algorithms):
-        """The one key that may serve a token with this kid (or None) and one of these algorithms, else None.
+    cdef void enter(self, bytes kid, int algorithm, int index) noexcept:
+        cdef KeySlot slot
+        cdef uint32_t place
+        slot.kid = span(<const uint8_t*>PyBytes_AS_STRING(kid), len(kid))
+        slot.algorithm = algorithm
+        slot.index = index
+        place = <uint32_t>keyed_hash(slot.kid) & self._mask
+        while self._slots[place].kid.start != NULL:
+            place = (place + 1) & self._mask
+        self._slots[place] = slot
+
+    def __dealloc__(self):
+        free(self._slots)
+
+    cdef int find(self, Span kid, uint32_t algorithms) noexcept nogil:
+        """Index of the one key that may serve a token with this kid (no start: none) and one of these algorithms.
 
         A kid names its key exactly. Without one, or where only a key without kid could answer, the key must be the
-        set's only one of these algorithms.
+        set's only one of these algorithms. -1 where there is no such key.
         """
-        cdef KeyHandle found = None
-        cdef KeyHandle lone = None
+        cdef int found = -1
+        cdef int lone = -1
+        cdef bint named = False
         cdef int total = 0
         cdef int matches = 0
+        cdef uint32_t place
         cdef int i
         for i in range(ALGORITHM_COUNT):
-            if not algorithms >> i & 1 or self._count[i] == 0:
-                continue
-            total += self._count[i]
-            lone = self._only[i]
-            if kid is not None:
-                handle = (<dict>self._by_kid[i]).get(kid)
-                if handle is not None:
-                    found = handle
+            if algorithms >> i & 1 and self._count[i]:
+                total += self._count[i]
+                lone = self._lone[i]
+                named = self._named[i]
+        if total and kid.start != NULL:
+            place = <uint32_t>keyed_hash(kid) & self._mask
+            while self._slots[place].kid.start != NULL:
+                if algorithms >> self._slots[place].algorithm & 1 and same_bytes(kid, self._slots[place].kid):
+                    found = self._slots[place].index
                     matches += 1
-        if matches:
-            return found if matches == 1 else None
-        if total == 1 and lone is not None and (kid is None or lone.kid is None):
+                place = (place + 1) & self._mask
+            if matches:
+                return found if matches == 1 else -1
+        if total == 1 and (kid.start == NULL or not named):
             return lone
-        return None
+        return -1
 
     def lookup(self, kid, algorithms):
         """Return the ``KeyHandle`` for a kid (or None) and an algorithm mask, or None."""
-        return self.find(kid, algorithms)
+        cdef bytes named = None if kid is None else (<str>kid).encode("utf-8")
+        cdef Span wanted = span(NULL, 0)
+        cdef int index
+        if named is not None:
+            wanted = span(<const uint8_t*>PyBytes_AS_STRING(named), len(named))
+        index = self.find(wanted, algorithms)
+        return None if index < 0 else self.handles[index]

@@ -1,69 +1,24 @@
-"""Verified tokens and their read-only claims.
+"""Verified tokens: what a verification returns.
 
 Nobody but the engine makes one, and nobody can alter one: a token may be shared between requests and threads. Claims
 are parsed when somebody first asks, from bytes that the strict scanner has already passed.
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from cpython.object cimport PyObject
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.object cimport PyTypeObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.stdint cimport uint8_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
 from jotgate._codec cimport Span, slice_span, span
 from jotgate._fault cimport AUD, EXP, IAT, ISS, JTI, SUB
+from jotgate._frozen cimport Claims, allocated, bytes_of, forbid_construction, parse, refuse_copy, thawed
 from jotgate._json cimport ABSENT, ARRAY, NUMBER, STRING, Value, copy_string, next_string
+from jotgate._key cimport KeyHandle, Snapshot, TrustCell
 from jotgate._models cimport build_model
 
-cdef extern from "Python.h":
-    ctypedef struct TypeObject "PyTypeObject":
-        void* tp_new
-        void* tp_vectorcall
-        PyObject* tp_dict
-    void PyType_Modified(TypeObject* type)
-    void PyObject_GC_UnTrack(PyObject* object) noexcept
-
-
-cdef object _orjson_loads = None
-
-
-cdef object loads(bytes document):
-    # imported on first use: it would be a third of our import time, and a gateway that only forwards never needs it
-    global _orjson_loads
-    if _orjson_loads is None:
-        import orjson
-        _orjson_loads = orjson.loads
-    return _orjson_loads(document)
-
-
-cdef object frozen(object value):
-    """A parsed JSON value with every object a Claims and every array a tuple."""
-    if type(value) is dict:
-        return freeze_members(<dict>value)
-    if type(value) is list:
-        return tuple([frozen(item) for item in <list>value])
-    return value
-
-
-cdef Claims freeze_members(dict members):
-    cdef Claims made = Claims.__new__(Claims)
-    for name, value in members.items():
-        if type(value) is dict or type(value) is list:
-            members[name] = frozen(value)          # an existing key: the dict does not change size
-    # Without cycles there is nothing to collect; and whom the collector does not know it cannot hand out.
-    PyObject_GC_UnTrack(<PyObject*>members)
-    made._members = members
-    return made
-
-
-cdef object thawed(object value):
-    """The reverse of frozen: fresh dicts and lists all the way down."""
-    if type(value) is Claims:
-        return {name: thawed(item) for name, item in (<Claims>value)._members.items()}
-    if type(value) is tuple:
-        return [thawed(item) for item in <tuple>value]
-    return value
+cdef Py_ssize_t BYTES_OVERHEAD = (<PyTypeObject*>bytes).tp_basicsize
 
 
 cdef object string_value(Span document, Value value):
@@ -79,81 +34,6 @@ cdef object string_value(Span document, Value value):
     return PyUnicode_DecodeUTF8(PyBytes_AS_STRING(room), size, NULL)
 
 
-cdef object refuse_copy(object self):
-    raise TypeError(f"{type(self).__name__} can be neither copied nor pickled; use to_dict() for a copy of the claims")
-
-
-@cython.final
-@cython.no_gc
-@cython.auto_pickle(False)
-cdef class Claims:
-    """A read-only mapping of claims, read-only all the way down: objects are ``Claims``, arrays tuples.
-
-    Compares equal to any ``dict`` or ``Claims`` with the same members. Hands out neither its dict nor a view of it.
-    """
-
-    def __getitem__(self, name):
-        return self._members[name]
-
-    def __len__(self):
-        return len(self._members)
-
-    def __contains__(self, name):
-        return name in self._members
-
-    def __iter__(self):
-        # over a tuple: a dict iterator can be asked for its dict
-        return iter(tuple(self._members))
-
-    def __eq__(self, other):
-        # only exact types: a subclass could override the comparison and be handed our dict
-        if type(other) is Claims:
-            return self._members == (<Claims>other)._members
-        if type(other) is dict:
-            return thawed(self) == other
-        return NotImplemented
-
-    __hash__ = None
-
-    def get(self, name, default=None):
-        """Return the claim called ``name``, or ``default``."""
-        return self._members.get(name, default)
-
-    def keys(self):
-        """Return the names of the claims, as a view of this mapping."""
-        from collections.abc import KeysView
-        return KeysView(self)
-
-    def values(self):
-        """Return the values of the claims, as a view of this mapping."""
-        from collections.abc import ValuesView
-        return ValuesView(self)
-
-    def items(self):
-        """Return ``(name, value)`` pairs, as a view of this mapping."""
-        from collections.abc import ItemsView
-        return ItemsView(self)
-
-    def to_dict(self):
-        """Return a fresh ``dict``, with fresh dicts and lists inside."""
-        return thawed(self)
-
-    def __repr__(self):
-        return f"<Claims with {len(self._members)} members>"
-
-    def __copy__(self):
-        refuse_copy(self)
-
-    def __deepcopy__(self, memo):
-        refuse_copy(self)
-
-    def __reduce_ex__(self, protocol):
-        refuse_copy(self)
-
-    def __reduce__(self):
-        refuse_copy(self)
-
-
 @cython.final
 @cython.no_gc
 @cython.auto_pickle(False)
@@ -162,8 +42,15 @@ cdef class Header:
 
     cdef object mapping(self):
         if self._mapping is None:
-            self._mapping = freeze_members(loads(self.document))
+            self._mapping = parse(self.document)
         return self._mapping
+
+    cdef Py_ssize_t bytes_held(self) noexcept:
+        """Memory of a header and of the texts only it has, in bytes; the mapping counted as if it were built."""
+        return (
+            allocated((<PyTypeObject*>Header).tp_basicsize) + allocated(BYTES_OVERHEAD + PyBytes_GET_SIZE(self.segment))
+            + 5 * allocated(BYTES_OVERHEAD + PyBytes_GET_SIZE(self.document))
+        )
 
 
 @cython.final
@@ -288,8 +175,18 @@ cdef class VerifiedToken:
 
     cdef object built_claims(self):
         if self._claims is None:
-            self._claims = freeze_members(loads(self.payload))
+            claims = parse(self.payload)
+            if self._claims is None:               # another thread may have been faster, and one of the two counts
+                self._claims = claims
+                if self._holder != NULL:
+                    self._holder.grew(self._holder, bytes_of(claims))
         return self._claims
+
+    cdef Py_ssize_t bytes_held(self) noexcept:
+        """Memory of the token, its payload and its claims, as far as it has any; in bytes."""
+        cdef Py_ssize_t held = allocated((<PyTypeObject*>VerifiedToken).tp_basicsize)
+        held += allocated(BYTES_OVERHEAD + PyBytes_GET_SIZE(self.payload))
+        return held + (bytes_of(self._claims) if self._claims is not None else 0)
 
     cdef Span document(self) noexcept:
         return span(<const uint8_t*>PyBytes_AS_STRING(self.payload), len(self.payload))
@@ -347,13 +244,17 @@ cdef class VerifiedPayload:
         refuse_copy(self)
 
 
-cdef Header make_header(bytes segment, bytes document, object kid, str alg, KeyHandle key):
+cdef Header make_header(bytes segment, bytes document, object kid, str alg, uint32_t algorithms, KeyHandle key,
+                        TrustCell cell, Snapshot snapshot):
     cdef Header made = Header.__new__(Header)
     made.segment = segment
     made.document = document
     made.kid = kid
     made.alg = alg
+    made.algorithms = algorithms
     made.key = key
+    made.cell = cell
+    made.snapshot = snapshot
     return made
 
 
@@ -372,23 +273,5 @@ cdef VerifiedPayload make_payload(bytes payload, Header header):
     return made
 
 
-# -- nobody else makes them ------------------------------------------------------------------------------------------
-
-cdef int forbid_construction(type made) except -1:
-    """Leave the engine's own C constructor as the only one: neither ``cls()`` nor ``cls.__new__(cls)`` works.
-
-    Cython gives a class three doors: tp_new, its mirror in the dict, and a vectorcall that goes round both.
-    """
-    cdef TypeObject* c_type = <TypeObject*>made
-    c_type.tp_new = NULL
-    c_type.tp_vectorcall = NULL
-    del (<dict>c_type.tp_dict)["__new__"]
-    PyType_Modified(c_type)
-    return 0
-
-for _made in (Claims, Header, VerifiedToken, VerifiedPayload):
+for _made in (Header, VerifiedToken, VerifiedPayload):
     forbid_construction(_made)
-
-from collections.abc import Mapping as _Mapping
-
-_Mapping.register(Claims)

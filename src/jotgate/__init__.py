@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._cache import TokenCache
     from .keys.key import SigningKey, VerificationKey
     from .keys.keyset import KeySet
     from .policy import ANY, Policy
@@ -14,6 +15,7 @@ _HOME = {
     "KeySet": "keys.keyset",
     "Policy": "policy",
     "SigningKey": "keys.key",
+    "TokenCache": "_cache",
     "VerificationKey": "keys.key",
     "VerifiedToken": "token",
     "Verifier": "verifier",
@@ -27,6 +29,7 @@ __all__ = [
     "KeySet",
     "Policy",
     "SigningKey",
+    "TokenCache",
     "VerificationKey",
     "VerifiedToken",
     "Verifier",

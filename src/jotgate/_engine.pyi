@@ -1,17 +1,19 @@
-from typing import final
+from collections.abc import Callable
 
-from ._claims import CompiledPolicy
-from ._key import KeyTable
+from ._binding import Binding
+from ._cache import TokenCache
+from ._revoked import RevocationIndex
 from ._token import VerifiedPayload, VerifiedToken
 
-@final
-class Binding:
-    def __new__(cls, policy: CompiledPolicy, keys: KeyTable) -> Binding: ...
-
 class Engine:
+    @property
+    def cache(self) -> TokenCache | None: ...
     def verify(self, text: str | bytes, *, fresh: bool = False) -> VerifiedToken: ...
     def _bind(self, binding: Binding) -> None: ...
     def _bind_issuers(self, bindings: dict[bytes, Binding]) -> None: ...
+    def _equip(
+        self, cache: TokenCache | None, revoked: RevocationIndex | None, is_revoked: Callable[..., bool] | None
+    ) -> None: ...
     def _verdicts_by_code(self) -> dict[str, int]: ...
 
 def verify_payload(text: str | bytes, binding: Binding) -> VerifiedPayload: ...

@@ -1,7 +1,9 @@
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import final
 
 ALGORITHM_NUMBERS: dict[str, int]
+
+class SignatureLane: ...
 
 @final
 class KeyHandle:
@@ -9,11 +11,33 @@ class KeyHandle:
     kid: str | None
     signature_bytes: int
     def __new__(
-        cls, algorithm: int, kid: str | None, context: tuple[object, ...], signature_bytes: int
+        cls,
+        algorithm: int,
+        kid: str | None,
+        context: tuple[object, ...],
+        signature_bytes: int,
+        material: bytes | None = None,
     ) -> KeyHandle: ...
+    def in_lane(self, prepare: Callable[[int, bytes], SignatureLane]) -> SignatureLane | None: ...
     def verify(self, data: bytes, signature: bytes) -> bool: ...
 
 @final
+class TrustCell:
+    trusted: bool
+    def __new__(cls, source: KeySource) -> TrustCell: ...
+
+@final
+class KeySource:
+    def __new__(cls) -> KeySource: ...
+    def publish(self, identities: Collection[Hashable]) -> tuple[TrustCell, ...]: ...
+    def expire_at(self, monotonic_ns: int | None) -> None: ...
+
+@final
+class Snapshot:
+    def __new__(cls) -> Snapshot: ...
+
+@final
 class KeyTable:
+    handles: tuple[KeyHandle, ...]
     def __new__(cls, handles: Iterable[KeyHandle]) -> KeyTable: ...
     def lookup(self, kid: str | None, algorithms: int) -> KeyHandle | None: ...

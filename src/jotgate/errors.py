@@ -316,6 +316,12 @@ _REFUSALS: dict[str, tuple[type[JotgateError], str, str]] = {
         "wrong_authorized_party",
         "the token was issued to another authorized party",
     ),
+    "REVOKED": (RevokedTokenError, "revoked", "the token was taken back; get a new one"),
+    "STORE_UNAVAILABLE": (
+        StoreUnavailableError,
+        "store_unavailable",
+        "whether the token was taken back could not be found out; try again",
+    ),
 }
 
 BY_FAULT: dict[int, tuple[type[JotgateError], str, str]] = {FAULTS[name]: row for name, row in _REFUSALS.items()}

@@ -4,6 +4,7 @@
 was checked. ``Claims`` is its read-only mapping. Both are native; see ``help(VerifiedToken)``.
 """
 
-from ._token import Claims, VerifiedPayload, VerifiedToken
+from ._frozen import Claims
+from ._token import VerifiedPayload, VerifiedToken
 
 __all__ = ["Claims", "VerifiedPayload", "VerifiedToken"]

@@ -2,16 +2,29 @@
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Final, Self
 
+from ._cache import TokenCache
 from ._engine import Engine
+from ._revoked import RevocationIndex
 from ._token import VerifiedToken
-from .binding import IssuerMap, KeySource, binding_for, bindings_for, looks_like_jwk
+from .binding import Binder, IssuerMap, KeySource, looks_like_jwk
 from .errors import PolicyError
+from .keys import lanes
 from .keys.algorithms import ALGORITHMS
 from .policy import Policy
+from .stores.protocol import RevocationCheck
 
-_BACKENDS = ("auto", "cryptography", "libcrypto")
+
+class _OwnCache:
+    """The default of ``cache``: a TokenCache of the verifier's own."""
+
+    def __repr__(self) -> str:
+        return "TokenCache()"
+
+
+_OWN_CACHE: Final = _OwnCache()
+_CACHE_COUNTERS = ("hits", "misses", "evictions", "expired", "entries", "bytes")
 
 
 class Verifier(Engine):
@@ -24,29 +37,38 @@ class Verifier(Engine):
         keys: A ``VerificationKey`` or ``KeySet``; or a mapping from issuer to ``(keys, policy)``, where each token is
             decided by the entry of the issuer it names, by exact match.
         policy: What tokens must satisfy. Left out with a mapping.
-        backend: Which library checks signatures: ``"cryptography"``, or ``"auto"`` for the best there is.
-            ``"libcrypto"`` demands the native lanes.
+        cache: Remembers accepted tokens. By default one of its own with default limits; None for none. What it holds
+            was decided by this verifier's policy, so it serves no other.
+        revocations: Says what was taken back: asked about every token, the remembered ones too.
+        backend: Which library checks signatures: ``"cryptography"``; ``"libcrypto"`` for the one that the interpreter
+            has loaded, without the GIL; ``"auto"`` for the second where it serves an algorithm and the first elsewhere.
 
     Raises:
-        PolicyError: ``invalid_policy``: the arguments do not belong together, or the backend is not there.
+        PolicyError: ``invalid_policy``: the arguments do not belong together, the cache serves another verifier, or
+            the backend does not serve an algorithm of the policy.
         InvalidKeyError: ``invalid_key``: a key without ``alg`` could serve several of the policy's algorithms.
 
     Spec: RFC 7519 section 7.2; RFC 8725 section 3.
     """
 
-    __slots__ = ("__weakref__", "_policy")
+    __slots__ = ("__weakref__", "_backend", "_binder", "_policy")
 
     def __init__(
         self,
         keys: KeySource | IssuerMap,
         policy: Policy | None = None,
         *,
+        cache: TokenCache | _OwnCache | None = _OWN_CACHE,
+        revocations: RevocationCheck | None = None,
         backend: str = "auto",
     ) -> None:
-        if backend not in _BACKENDS:
-            raise PolicyError("backend is one of: auto, cryptography, libcrypto")
-        if backend == "libcrypto":
-            raise PolicyError("this build has no libcrypto lanes; use backend='auto' or 'cryptography'")
+        binder = Binder(backend)
+        if not isinstance(cache, TokenCache | _OwnCache | None):
+            raise PolicyError("cache is a TokenCache, or None for no cache")
+        revoked = revocations if isinstance(revocations, RevocationIndex) else None
+        is_revoked = getattr(revocations, "is_revoked", None) if revoked is None else None
+        if revocations is not None and revoked is None and not callable(is_revoked):
+            raise PolicyError("revocations has a method is_revoked(token, *, fresh), which answers True or False")
         if isinstance(keys, Mapping) and not looks_like_jwk(keys):
             if policy is not None:
                 raise PolicyError("with a mapping of issuers each entry brings its own policy; leave policy out")
@@ -54,7 +76,10 @@ class Verifier(Engine):
             raise PolicyError("a Verifier needs a Policy object beside its keys")
         if hasattr(self, "_policy"):
             raise PolicyError("a Verifier is built once; build another one")
+        self._binder = binder
+        self._backend = backend
         self._install(keys, policy)
+        self._equip(TokenCache() if isinstance(cache, _OwnCache) else cache, revoked, is_revoked)
         self._policy = policy
 
     async def verify_async(self, text: str | bytes, *, fresh: bool = False) -> VerifiedToken:
@@ -63,6 +88,9 @@ class Verifier(Engine):
 
     def replace_keys(self, keys: KeySource | IssuerMap) -> None:
         """Swap the keys in one step; tokens being verified meanwhile see the old set or the new one, whole.
+
+        What the cache holds under a key that is gone no longer counts from this call on; under a key that stays (same
+        kid, algorithm and thumbprint) it goes on to count.
 
         Args:
             keys: In the form the verifier was built with: a key or set, or a mapping from issuer to
@@ -76,20 +104,35 @@ class Verifier(Engine):
 
     def _install(self, keys: KeySource | IssuerMap, policy: Policy | None) -> None:
         if policy is not None:
-            self._bind(binding_for(keys, policy))
+            self._bind(self._binder.bind(keys, policy))
         else:
-            self._bind_issuers(bindings_for(keys))
+            self._bind_issuers(self._binder.bind_issuers(keys))
 
-    def stats(self) -> dict[str, object]:
-        """Return counters since construction.
+    def stats(self) -> dict[str, Any]:
+        """Return counters since construction, and what is there now.
 
         Returns:
-            ``verdicts``: how many tokens were ``accepted``, and refused by code; ``backend``: which library serves
-            each algorithm.
+            ``verdicts``: how many tokens were ``accepted``, and refused by code. ``hits`` and ``misses`` of the cache,
+            ``evictions`` to keep its bounds, ``expired``; ``cache_entries`` and ``cache_bytes`` now. ``backend``:
+            which library serves each algorithm; ``libcrypto``: path and version of the one that was found, or None,
+            and then ``reason``.
         """
+        cache = self.cache.stats() if self.cache is not None else dict.fromkeys(_CACHE_COUNTERS, 0)
+        in_lanes = self._backend != "cryptography"
+        found = lanes.library()
         return {
             "verdicts": self._verdicts_by_code(),
-            "backend": dict.fromkeys(ALGORITHMS, "cryptography"),
+            "hits": cache["hits"],
+            "misses": cache["misses"],
+            "evictions": cache["evictions"],
+            "expired": cache["expired"],
+            "cache_entries": cache["entries"],
+            "cache_bytes": cache["bytes"],
+            "backend": {
+                name: "libcrypto" if in_lanes and lanes.serves(name) else "cryptography" for name in ALGORITHMS
+            },
+            "libcrypto": None if found is None else {"path": found[0], "version": found[1]},
+            "reason": lanes.reason(),
         }
 
     @property

@@ -34,7 +34,7 @@ def fastest(run: Callable[[], object], rounds: int = 15) -> int:
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
 def test_g8_the_worst_signature_costs_what_a_good_one_costs(alg: str) -> None:
-    way_in, text = verifier(alg), token(alg)
+    way_in, text = verifier(alg, cache=None), token(alg)
     good = fastest(lambda: way_in.verify(text))
     exact = SIGNATURE_BYTES[alg]
     for filler in (b"\x01", b"\x7f", b"\xff", b"\0" * (exact - 1) + b"\x01"):

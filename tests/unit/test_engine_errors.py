@@ -9,7 +9,8 @@ from cryptography.exceptions import InvalidSignature
 from support import SIGNATURE_BYTES, b64u, claims, error_of, policy, token, verification_key, verifier
 
 from jotgate import Verifier, errors
-from jotgate._engine import Binding, verify_payload
+from jotgate._binding import Binding
+from jotgate._engine import verify_payload
 from jotgate._key import ALGORITHM_NUMBERS, KeyHandle, KeyTable
 
 pytestmark = pytest.mark.usefixtures("frozen_clock")
@@ -67,7 +68,7 @@ def raises(error: type[BaseException]) -> Callable[..., Any]:
 
 def with_context(alg: str, context: tuple[Any, ...]) -> Verifier:
     """Return a verifier whose only key checks signatures with a context of ours."""
-    way_in = verifier(alg)
+    way_in = verifier(alg, cache=None)
     handle = KeyHandle(ALGORITHM_NUMBERS[alg], None, context, SIGNATURE_BYTES[alg])
     way_in._bind(Binding(policy(alg)._compiled, KeyTable([handle])))
     return way_in

@@ -20,9 +20,13 @@ NATIVE_ORDER = [
     "_lanes",
     "_revoked",
     "_models",
+    "_frozen",
     "_token",
     "_cache",
+    "_flights",
+    "_binding",
     "_engine",
+    "_batch",
 ]
 # Rooms by layer; a module may import its own layer (but for the fourth) and everything below.
 LAYERS: list[tuple[str, ...]] = [

@@ -258,3 +258,4 @@ def test_verify_is_native() -> None:
 def test_a_verifier_that_was_never_initialised_refuses() -> None:
     hollow = Verifier.__new__(Verifier)
     assert error_of(lambda: hollow.verify(token())).code == "undecided"
+    assert error_of(lambda: hollow.verify("x")).code == "undecided"

@@ -1,0 +1,60 @@
+"""A policy over a set of keys, ready to decide."""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
+from libc.stdint cimport uint8_t, uint32_t
+
+from jotgate._cache cimport HeaderMemo
+from jotgate._claims cimport CompiledPolicy
+from jotgate._codec cimport Compact, Span, span
+from jotgate._fault cimport Fault
+from jotgate._json cimport Names, Value
+from jotgate._key cimport KeyTable, Snapshot
+from jotgate._token cimport Header
+
+
+cdef struct HeaderFacts:
+    # What a header that passed says.
+    Value kid
+    Value alg
+    uint32_t algorithms             # what `alg` may mean under the policy: a bit mask
+    int key                         # index of its key
+
+
+@cython.final
+cdef class Binding:
+    # One policy over one snapshot of keys, and the headers seen under the two. Replaced whole, never changed.
+    cdef CompiledPolicy policy
+    cdef KeyTable keys
+    cdef tuple cells                # whether each key is still vouched for
+    cdef tuple lanes                # each key in another library, or None
+    cdef PyObject** handle_refs     # by index of key, for the nogil steps; the three tuples keep them alive
+    cdef PyObject** lane_refs
+    cdef Snapshot snapshot
+    cdef HeaderMemo memo
+
+    cdef Fault resolve(self, Span document, HeaderFacts* facts, int* claim) noexcept nogil
+    cdef Header read_header(self, Span segment, Fault* fault, int* claim)
+    cdef Fault check_header(self, Span document, const Value* values, const Names* names, int* claim) noexcept nogil
+    cdef Fault check_crit(self, Span document, Value crit, const Names* names) noexcept nogil
+    cdef Fault check_typ(self, Span document, Value typ, int* claim) noexcept nogil
+    cdef Fault check_signature(self, int key, const Compact* parts) noexcept nogil
+
+
+cdef struct IssuerSlot:
+    Span name                       # no start: free
+    PyObject* binding
+
+
+@cython.final
+cdef class Issuers:
+    # Which binding decides on an issuer's tokens.
+    cdef dict bindings              # issuer in UTF-8 -> Binding
+    cdef IssuerSlot* _slots
+    cdef uint32_t _mask
+    cdef PyObject* find(self, Span document, Value issuer) noexcept nogil
+
+
+cdef inline Span document_of(bytes payload) noexcept:
+    return span(<const uint8_t*>PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))

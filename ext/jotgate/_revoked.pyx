@@ -1,0 +1,114 @@
+"""The revocation index: ids under a keyed 128-bit hash, so that it holds no id in clear and nobody can choose what
+collides.
+
+A change moves the generation on. Whoever remembers "not revoked" remembers the generation read before looking, and
+looks again when the two differ.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+
+from jotgate._clock cimport wall_ns
+from jotgate._codec cimport Span, keyed_hash, span
+from jotgate._fault cimport JTI
+from jotgate._json cimport STRING, Value, string_text
+
+cdef int64_t NANOSECONDS = 1_000_000_000
+cdef uint64_t OTHER_SEED = 0x9E3779B97F4A7C15ULL      # for the second half of the hash; any constant but 0
+
+
+cdef inline RevokedId hashed(Span text) noexcept nogil:
+    cdef RevokedId made
+    made.high = keyed_hash(text) | 1                   # 0 is a free place
+    made.low = keyed_hash(text, OTHER_SEED)
+    made.until = 0
+    return made
+
+
+@cython.final
+cdef class RevocationIndex:
+    """Ids of revoked tokens (``jti``), each kept until the token has expired anyway (RFC 7519 section 4.1.7)."""
+
+    def __cinit__(self):
+        self._mask = 63
+        self._places = <RevokedId*>calloc(self._mask + 1, sizeof(RevokedId))
+        if self._places == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self._places)
+
+    def revoke(self, token_id, until):
+        """Refuse every token with this ``jti`` from now on.
+
+        Args:
+            token_id: The ``jti``, a str.
+            until: Unix seconds, an int: when the last token with this id has expired. Kept at least until then.
+        """
+        cdef bytes text = (<str>token_id).encode("utf-8")
+        cdef RevokedId made = hashed(span(<const uint8_t*>PyBytes_AS_STRING(text), len(text)))
+        cdef RevokedId* place
+        made.until = until
+        self.make_room()
+        place = self.place_of(made.high, made.low)
+        if place.high == 0:
+            self._count += 1
+        elif place.until > made.until:                 # never shortened
+            made.until = place.until
+        place[0] = made
+        self.generation += 1
+
+    def __len__(self):
+        return self._count
+
+    def __repr__(self):
+        return f"<RevocationIndex of {self._count} ids>"
+
+    cdef bint revokes(self, Span document, const Value* values) noexcept nogil:
+        """Whether the claims are those of a revoked token. What cannot be found out for want of memory is revoked."""
+        cdef Value value = values[<int>JTI]
+        cdef Span text
+        cdef RevokedId wanted
+        cdef uint8_t* room
+        if value.kind != STRING or self._count == 0:
+            return False
+        if not string_text(document, value, &text, &room):
+            return True
+        wanted = hashed(text)
+        free(room)
+        return self.place_of(wanted.high, wanted.low).high != 0
+
+    cdef RevokedId* place_of(self, uint64_t high, uint64_t low) noexcept nogil:
+        """Where the id is, or the free place where it belongs."""
+        cdef uint32_t at = <uint32_t>(high >> 32) & self._mask
+        while self._places[at].high and not (self._places[at].high == high and self._places[at].low == low):
+            at = (at + 1) & self._mask
+        return &self._places[at]
+
+    cdef int make_room(self) except -1:
+        """Keep a quarter of the places free: drop ids whose time is over, and double while more than half are taken."""
+        cdef RevokedId* old = self._places
+        cdef uint32_t old_mask = self._mask
+        cdef uint32_t at, kept = 0
+        cdef uint32_t mask = old_mask
+        cdef int64_t now_s = wall_ns() // NANOSECONDS
+        cdef RevokedId* places
+        if 4 * (<uint64_t>self._count + 1) <= 3 * <uint64_t>old_mask:
+            return 0
+        for at in range(old_mask + 1):
+            kept += old[at].high != 0 and old[at].until > now_s
+        while 2 * <uint64_t>kept >= mask:
+            mask = 2 * mask + 1
+        places = <RevokedId*>calloc(<size_t>mask + 1, sizeof(RevokedId))
+        if places == NULL:
+            raise MemoryError
+        self._places = places
+        self._mask = mask
+        self._count = kept
+        for at in range(old_mask + 1):
+            if old[at].high and old[at].until > now_s:
+                self.place_of(old[at].high, old[at].low)[0] = old[at]
+        free(old)
+        return 0

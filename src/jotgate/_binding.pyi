@@ -1,0 +1,18 @@
+from typing import final
+
+from ._claims import CompiledPolicy
+from ._key import KeyTable, SignatureLane, TrustCell
+
+@final
+class Binding:
+    def __new__(
+        cls,
+        policy: CompiledPolicy,
+        keys: KeyTable,
+        cells: tuple[TrustCell, ...] | None = None,
+        lanes: tuple[SignatureLane | None, ...] | None = None,
+    ) -> Binding: ...
+
+@final
+class Issuers:
+    def __new__(cls, bindings: dict[bytes, Binding]) -> Issuers: ...

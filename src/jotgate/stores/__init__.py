@@ -1,0 +1,1 @@
+"""Where state that outlives a process is kept, and what the layers below ask of it."""
