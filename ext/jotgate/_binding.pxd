@@ -45,6 +45,7 @@ cdef class Binding:
 cdef struct IssuerSlot:
     Span name                       # no start: free
     PyObject* binding
+    uint32_t index                  # in the order of `bindings`
 
 
 @cython.final
@@ -53,7 +54,7 @@ cdef class Issuers:
     cdef dict bindings              # issuer in UTF-8 -> Binding
     cdef IssuerSlot* _slots
     cdef uint32_t _mask
-    cdef PyObject* find(self, Span document, Value issuer) noexcept nogil
+    cdef const IssuerSlot* find(self, Span document, Value issuer) noexcept nogil
 
 
 cdef inline Span document_of(bytes payload) noexcept:

@@ -55,5 +55,6 @@ cdef class Engine:
     cdef void remember(self, Binding binding, Work* work, VerifiedToken token) noexcept
 
 
-cdef Fault read_text(object text, Py_ssize_t max_bytes, Span* whole) noexcept
+cdef Fault read_text(PyObject* text, Py_ssize_t max_bytes, Span* whole) noexcept nogil
+cdef Fault scan_payload(Work* work, PyObject** payload) noexcept
 cdef PyObject* conclude(Fault fault, Outcome* outcome) noexcept

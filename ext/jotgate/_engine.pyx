@@ -6,13 +6,12 @@ Each step returns a ``Fault``; the first that is not OK is the verdict, and ``co
 Steps marked ``nogil`` touch no Python object. A step that breaks leaves UNDECIDED, which refuses.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_GET_LENGTH
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
-from jotgate._binding cimport Binding, Issuers, document_of
+from jotgate._binding cimport Binding, Issuers, IssuerSlot, document_of
 from jotgate._cache cimport Sighting, TokenCache, slot_hash
 from jotgate._claims cimport CLAIMS
 from jotgate._clock cimport monotonic_ns, wall_ns
@@ -30,8 +29,15 @@ from jotgate._token cimport Header, VerifiedToken, make_payload, make_token
 from jotgate.errors import BY_FAULT, PolicyError
 
 cdef extern from "Python.h":
-    bint PyUnicode_IS_COMPACT_ASCII(object text) noexcept
-    void* PyUnicode_DATA(object text) noexcept
+    # Macros and inline functions that read what never changes: no GIL needed.
+    bint PyUnicode_CheckExact(PyObject* text) noexcept nogil
+    bint PyUnicode_IS_COMPACT_ASCII(PyObject* text) noexcept nogil
+    void* PyUnicode_DATA(PyObject* text) noexcept nogil
+    Py_ssize_t PyUnicode_GET_LENGTH(PyObject* text) noexcept nogil
+    bint PyBytes_CheckExact(PyObject* text) noexcept nogil
+    char* PyBytes_AS_STRING(PyObject* text) noexcept nogil
+    Py_ssize_t PyBytes_GET_SIZE(PyObject* text) noexcept nogil
+
     PyObject* Py_False
     PyObject* Py_True
     int PyUnicode_CompareWithASCIIString(object text, const char* ascii) noexcept
@@ -49,7 +55,7 @@ cdef extern from "Python.h":
     void PyType_Modified(PyTypeObject* type)
 
 
-cdef Fault read_text(object text, Py_ssize_t max_bytes, Span* whole) noexcept:
+cdef Fault read_text(PyObject* text, Py_ssize_t max_bytes, Span* whole) noexcept nogil:
     """The bytes of the token, in place."""
     whole[0] = span(NULL, 0)
     if PyUnicode_CheckExact(text):
@@ -58,7 +64,7 @@ cdef Fault read_text(object text, Py_ssize_t max_bytes, Span* whole) noexcept:
             return BAD_CHARACTER
         return OK if whole.size <= max_bytes else TOO_LARGE
     if PyBytes_CheckExact(text):
-        whole[0] = document_of(text)
+        whole[0] = span(<const uint8_t*>PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
         return OK if whole.size <= max_bytes else TOO_LARGE
     return WRONG_INPUT_TYPE
 
@@ -76,7 +82,7 @@ cdef Fault scan_payload(Work* work, PyObject** payload) noexcept:
     if size < 0:
         return BAD_BASE64URL
     decoded = PyBytes_FromStringAndSize(NULL, size)
-    if not decode_base64url(segment, <uint8_t*>PyBytes_AS_STRING(decoded)):
+    if not decode_base64url(segment, <uint8_t*>PyBytes_AS_STRING(<PyObject*>decoded)):
         return BAD_BASE64URL
     hand_over(payload, decoded)
     return scan_object(document_of(decoded), &CLAIMS, work.values, &work.names)
@@ -155,7 +161,7 @@ cdef class Engine:
         cdef Fault fault
         if self._max_token_bytes == 0:              # a subclass that skipped __init__
             return UNDECIDED
-        fault = read_text(text, self._max_token_bytes, &whole)
+        fault = read_text(<PyObject*>text, self._max_token_bytes, &whole)
         if fault != OK:
             return fault
         work.flight = NULL
@@ -220,14 +226,14 @@ cdef class Engine:
         """Whether the keys of now, under the same policy, lead the token's header to the same trusted key."""
         cdef Header header = token._header
         cdef Binding now = self._binding
-        cdef PyObject* found
+        cdef const IssuerSlot* found
         cdef bytes kid
         cdef Span wanted = span(NULL, 0)
         cdef int index
         if now is None and self._issuers is not None:
             found = self._issuers.find(document_of(token.payload), token._values[<int>ISS])
             if found != NULL:
-                now = <Binding>found
+                now = <Binding>found.binding
         if now is None or header.snapshot.policy is not now.policy:
             return False
         if header.kid is not None:
@@ -251,7 +257,7 @@ cdef class Engine:
         """Of the payload only `iss` is used before the signature: to choose, by exact match, whose keys and policy."""
         cdef Issuers issuers = self._issuers
         cdef PyObject* scanned = NULL
-        cdef PyObject* found
+        cdef const IssuerSlot* found
         cdef Fault payload_fault = scan_payload(work, &scanned)
         cdef bytes payload
         cdef Binding binding
@@ -265,7 +271,7 @@ cdef class Engine:
         if found == NULL:
             hand_over(&outcome.claim, "iss")
             return WRONG_ISSUER
-        binding = <Binding>found
+        binding = <Binding>found.binding
         if work.size > binding.policy.max_token_bytes:
             return TOO_LARGE
         if work.parts.padded and not binding.policy.allow_padding:
@@ -468,7 +474,7 @@ def verify_payload(text, Binding binding not None):
     cdef Span whole
     cdef Header header
     cdef Py_ssize_t size
-    cdef Fault fault = read_text(text, binding.policy.max_token_bytes, &whole)
+    cdef Fault fault = read_text(<PyObject*>text, binding.policy.max_token_bytes, &whole)
     work.claim = NO_CLAIM
     if fault == OK:
         fault = split_compact(whole, binding.policy.allow_padding, &work.parts)
@@ -481,7 +487,7 @@ def verify_payload(text, Binding binding not None):
         fault = BAD_BASE64URL
         if size >= 0:
             payload = PyBytes_FromStringAndSize(NULL, size)
-            if decode_base64url(work.parts.payload, <uint8_t*>PyBytes_AS_STRING(payload)):
+            if decode_base64url(work.parts.payload, <uint8_t*>PyBytes_AS_STRING(<PyObject*>payload)):
                 return make_payload(payload, header)
     error, code, message = BY_FAULT[<int>fault]
     raise error(message, code, binding.policy.claim_name(work.claim))

@@ -1,8 +1,10 @@
 """The verifier: keys and policy bound together, ready to decide on tokens."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from ._cache import TokenCache
 from ._engine import Engine
@@ -14,6 +16,9 @@ from .keys import lanes
 from .keys.algorithms import ALGORITHMS
 from .policy import Policy
 from .stores.protocol import RevocationCheck
+
+if TYPE_CHECKING:
+    from .batch import BatchResult
 
 
 class _OwnCache:
@@ -85,6 +90,33 @@ class Verifier(Engine):
     async def verify_async(self, text: str | bytes, *, fresh: bool = False) -> VerifiedToken:
         """Verify as ``verify`` does; awaits only where keys must be fetched, and keys given as objects never are."""
         return self.verify(text, fresh=fresh)
+
+    def verify_batch(self, texts: Iterable[str | bytes], threads: int | None = None) -> BatchResult:
+        """Verify many tokens, on several cores, and never raise for one of them.
+
+        Args:
+            texts: Tokens as ``verify`` takes them. A sequence is copied at once; any other iterable is read 65,536
+                texts at a time, each part verified before the next is read. Equal texts of a part are verified once.
+                The texts are held as long as the result.
+            threads: How many threads work on it, 1 to 256; None for one a core that this process may use. This thread
+                is one of them.
+
+        Returns:
+            BatchResult: for each text, in the order given, a ``VerifiedToken`` or the error that ``verify`` would have
+            raised, made when it is looked at; how many were ``accepted``, ``rejected`` and ``undecided``; ``counts`` by
+            code; and the columns ``ok``, ``code`` and ``exp``.
+
+        Raises:
+            TypeError: ``texts`` is a single token or not iterable.
+            PolicyError: ``invalid_policy``: ``threads`` is out of range.
+            KeyboardInterrupt: as it comes; no thread works on the batch any more.
+
+        Cost: 32 bytes a text, while nobody looks at the results. The GIL is held for some hundred nanoseconds a text.
+            The clock is read once for some dozens of tokens, which takes them at most 50 ms to verify.
+        """
+        from .batch import verify_batch
+
+        return verify_batch(self, texts, threads)
 
     def replace_keys(self, keys: KeySource | IssuerMap) -> None:
         """Swap the keys in one step; tokens being verified meanwhile see the old set or the new one, whole.

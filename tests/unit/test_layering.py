@@ -26,13 +26,14 @@ NATIVE_ORDER = [
     "_flights",
     "_binding",
     "_engine",
+    "_judge",
     "_batch",
 ]
 # Rooms by layer; a module may import its own layer (but for the fourth) and everything below.
 LAYERS: list[tuple[str, ...]] = [
     ("errors",),
     ("token", "policy", "unverified", "keys", "stores"),
-    ("binding", "jws", "verifier", "issuing"),
+    ("binding", "batch", "workers", "jws", "verifier", "issuing"),
     ("revocation", "sessions", "introspection", "encryption"),
     ("integrations", "incident", "gateway", "audit", "bulk"),
     ("cli", "__main__"),

@@ -1,0 +1,43 @@
+"""Many tokens at once."""
+
+cimport cython
+from cpython.object cimport PyObject
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+
+from jotgate._engine cimport Engine
+from jotgate._judge cimport Judge, Scratch
+from jotgate._token cimport VerifiedToken
+
+
+cdef struct Item:
+    # The verdict on one text. Zeroes are UNDECIDED.
+    PyObject* token                 # VerifiedToken, owned: from the cache, or made when somebody looked; or NULL
+    int64_t exp                     # Unix seconds; 0 where there is none or it was not looked at
+    uint32_t first                  # of equal texts, the one that was verified
+    uint32_t issuer                 # which binding decided
+    int32_t claim                   # the Claim that a refusal is about
+    uint8_t fault
+
+
+@cython.final
+cdef class BatchResult:
+    cdef Engine _engine
+    cdef Judge _judge               # the keys and policies of the moment the batch began
+    cdef list _parts                # tuples of the caller's texts, each but the last of `_part` many
+    cdef Py_ssize_t _part
+    cdef PyObject* _texts           # the part at work, and the index of its first text
+    cdef Py_ssize_t _start
+    cdef Item* _items
+    cdef Py_ssize_t _count
+    cdef uint32_t* _todo            # indices of what is to be verified in this part
+    cdef int64_t _todo_count
+    cdef int64_t _next              # of them, the first that no thread has taken; atomic
+    cdef int64_t _chunk
+    cdef uint64_t _generation       # of the revocations when this part began
+    cdef int _stopped               # no more chunks are taken; atomic
+
+    cdef int note(self, Py_ssize_t start) except -1
+    cdef bint run_chunk(self, Scratch* scratch) noexcept nogil
+    cdef VerifiedToken token_at(self, Py_ssize_t index, bint remember)
+    cdef object result_at(self, Py_ssize_t index)
+    cdef list tally(self)

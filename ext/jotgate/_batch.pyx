@@ -1,0 +1,412 @@
+"""Verifying many tokens: a batch is cut into parts, a part into chunks, and chunks are verified without the GIL.
+
+    note        under the GIL: which texts are equal, which does the cache know; what is left is to do
+    run_chunk   without: split, header, key, signature, claims, revocation for some dozens of tokens by one clock
+                reading. Threads take chunks until there are none, so a slow token holds up nobody else's
+    _finish     under the GIL: copies verdicts to equal texts, counts them, remembers tokens
+
+A verdict is 32 bytes; tokens and errors are made when somebody looks at them, from the caller's texts, which a batch
+holds until it is gone.
+"""
+
+cimport cython
+from cpython.bytearray cimport PyByteArray_AS_STRING
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memcpy, memset
+
+from operator import index as operator_index
+
+from jotgate._binding cimport Binding, document_of
+from jotgate._cache cimport TokenCache, slot_hash
+from jotgate._clock cimport monotonic_ns, wall_ns
+from jotgate._codec cimport Span, same_bytes, split_compact
+from jotgate._engine cimport Engine, Work, read_text, scan_payload
+from jotgate._fault cimport FAULT_COUNT, NO_CLAIM, OK, UNDECIDED, Fault
+from jotgate._json cimport names_free, names_init
+from jotgate._judge cimport Judge, Scratch, Verdict, scratch_free, scratch_init, seconds_of
+from jotgate._token cimport Header, VerifiedToken, make_token
+
+from jotgate.errors import BY_FAULT
+
+cdef extern from "Python.h":
+    int PyErr_CheckSignals() except -1
+    PyObject* item_of "PyTuple_GET_ITEM"(PyObject* tuple, Py_ssize_t index) noexcept nogil
+
+cdef extern from *:
+    """
+    #if defined(_MSC_VER)
+      #include <intrin.h>
+      #define jg_take(counter, by) _InterlockedExchangeAdd64((volatile long long *)(counter), (by))
+      #define jg_set(flag) ((void)_InterlockedExchange((volatile long *)(flag), 1))
+      #define jg_is_set(flag) (*(volatile long *)(flag))
+    #else
+      #define jg_take(counter, by) __atomic_fetch_add((counter), (by), __ATOMIC_RELAXED)
+      #define jg_set(flag) __atomic_store_n((flag), 1, __ATOMIC_RELAXED)
+      #define jg_is_set(flag) __atomic_load_n((flag), __ATOMIC_RELAXED)
+    #endif
+    """
+    int64_t take "jg_take"(int64_t* counter, int64_t by) noexcept nogil
+    void set_flag "jg_set"(int* flag) noexcept nogil
+    bint is_set "jg_is_set"(int* flag) noexcept nogil
+
+cdef enum:
+    MOST_OF_A_CHUNK = 256
+    LEAST_OF_A_CHUNK = 4
+    CHUNKS_PER_THREAD = 8           # so that the last ones to finish do so at about the same time
+    REMEMBERED_SHARE = 10           # a batch fills at most a tenth of the cache: what its probation holds
+
+cdef int64_t CLOCK_IS_GOOD_FOR_NS = 40_000_000
+
+# By fault: code, class, message.
+_VERDICTS = [BY_FAULT.get(_fault, BY_FAULT[<int>UNDECIDED]) for _fault in range(FAULT_COUNT)]
+_UNDECIDED = {_fault for _fault in range(FAULT_COUNT) if _VERDICTS[_fault][0].http_status == 503} - {<int>OK}
+_CODES = ["accepted" if _fault == <int>OK else _VERDICTS[_fault][1] for _fault in range(FAULT_COUNT)]
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class BatchResult:
+    """What ``verify_batch`` found: for each text, in the order given, a ``VerifiedToken`` or the ``JotgateError`` that
+    ``verify`` would have raised. Tokens and errors are made when they are looked at.
+    """
+
+    def __cinit__(self, Engine engine not None, Py_ssize_t part):
+        self._engine = engine
+        self._judge = Judge(engine)
+        self._parts = []
+        self._part = part
+
+    def __dealloc__(self):
+        cdef Py_ssize_t i
+        for i in range(self._count):
+            if self._items[i].token != NULL:
+                Py_DECREF(<object>self._items[i].token)
+        free(self._items)
+        free(self._todo)
+
+    # -- how it is filled: _take, then _work in as many threads as there are, then _finish, for each part
+
+    def _take(self, tuple texts, Py_ssize_t threads):
+        """Add a part, of at most the size that the batch was made for; return how many texts are to be verified."""
+        cdef Py_ssize_t start = self._count
+        cdef Py_ssize_t room = start + len(texts)
+        cdef Item* items
+        if len(texts) > self._part:
+            raise ValueError("more texts than a part holds")
+        items = <Item*>realloc(self._items, max(room, 1) * sizeof(Item))
+        if items == NULL:
+            raise MemoryError
+        memset(&items[start], 0, len(texts) * sizeof(Item))
+        self._items = items
+        self._parts.append(texts)
+        self._count = room
+        if self._todo == NULL:
+            self._todo = <uint32_t*>calloc(max(self._part, 1), sizeof(uint32_t))
+        if self._todo == NULL:
+            raise MemoryError
+        self.note(start)
+        self._next = 0
+        self._chunk = max(LEAST_OF_A_CHUNK, min(MOST_OF_A_CHUNK, self._todo_count // (threads * CHUNKS_PER_THREAD)))
+        return self._todo_count
+
+    def _work(self):
+        """Verify until nothing is left to take or the batch is stopped. Lets signals through between chunks."""
+        cdef Scratch scratch
+        cdef bint more = True
+        scratch_init(&scratch)
+        try:
+            while more:
+                with nogil:
+                    more = self.run_chunk(&scratch)
+                PyErr_CheckSignals()
+        finally:
+            scratch_free(&scratch)
+
+    def _stop(self):
+        """Take no more chunks; those under way end soon."""
+        set_flag(&self._stopped)
+
+    def _finish(self):
+        """Complete the part that was taken last: no thread works on it any more."""
+        cdef Engine engine = self._engine
+        cdef Py_ssize_t start = self._count - len(<tuple>self._parts[-1])
+        cdef Py_ssize_t i
+        cdef Item* item
+        cdef Item* first
+        cdef Py_ssize_t left = 0
+        cdef Py_ssize_t tokens_left = 0
+        cdef bint remember
+        cdef VerifiedToken token
+        cdef Span text
+        if engine._cache is not None:
+            left = engine._cache.max_bytes // REMEMBERED_SHARE
+            tokens_left = max(1, engine._cache._entry_limit // REMEMBERED_SHARE)
+        for i in range(self._todo_count):
+            item = &self._items[self._todo[i]]
+            if item.fault != OK:
+                continue
+            remember = left > 0 and tokens_left > 0
+            if remember:
+                read_text(item_of(self._texts, <Py_ssize_t>self._todo[i] - start), self._judge.max_token_bytes, &text)
+                left -= 1024 + text.size
+                tokens_left -= 1
+            if remember or engine._is_revoked is not None:
+                token = self.token_at(self._todo[i], remember)
+                if token is None:
+                    item.fault = UNDECIDED
+                elif engine._is_revoked is not None:
+                    item.fault = engine.ask(token, False)
+        for i in range(start, self._count):
+            item = &self._items[i]
+            first = &self._items[item.first]
+            item.fault = first.fault
+            item.claim = first.claim
+            item.issuer = first.issuer
+            item.exp = first.exp
+            engine._verdicts[item.fault] += 1
+        self._todo_count = 0
+
+    cdef int note(self, Py_ssize_t start) except -1:
+        """Find equal texts and known tokens among the items from `start` on; list the others as to do."""
+        cdef Engine engine = self._engine
+        cdef TokenCache cache = engine._cache
+        cdef uint32_t mask = 1
+        cdef uint32_t* seen                         # an open-addressing set of items, each one more than its index
+        cdef uint32_t at
+        cdef uint64_t hash
+        cdef Py_ssize_t i
+        cdef Item* item
+        cdef Span text, other
+        self._texts = <PyObject*>self._parts[-1]
+        self._start = start
+        self._todo_count = 0
+        if self._judge.revoked is not None:
+            self._generation = self._judge.revoked.generation
+        while mask < 2 * (self._count - start):
+            mask = 2 * mask + 1
+        seen = <uint32_t*>calloc(<size_t>mask + 1, sizeof(uint32_t))
+        if seen == NULL:
+            raise MemoryError
+        for i in range(start, self._count):
+            item = &self._items[i]
+            item.first = <uint32_t>i
+            item.fault = read_text(item_of(self._texts, i - start), self._judge.max_token_bytes, &text)
+            if item.fault != OK:
+                continue
+            item.fault = UNDECIDED
+            hash = slot_hash(text)
+            at = <uint32_t>(hash >> 32) & mask
+            while seen[at]:
+                read_text(item_of(self._texts, seen[at] - 1 - start), self._judge.max_token_bytes, &other)
+                if same_bytes(text, other):
+                    item.first = seen[at] - 1
+                    break
+                at = (at + 1) & mask
+            if item.first != i:
+                continue
+            seen[at] = <uint32_t>i + 1
+            if cache is not None:
+                item.token = engine.recall(text, hash, False)
+                if item.token != NULL:
+                    item.fault = OK
+                    item.exp = seconds_of(
+                        document_of((<VerifiedToken>item.token).payload), (<VerifiedToken>item.token)._values)
+                    continue
+                cache._misses += 1
+            self._todo[self._todo_count] = <uint32_t>i
+            self._todo_count += 1
+        free(seen)
+        return 0
+
+    # -- without the GIL
+
+    cdef bint run_chunk(self, Scratch* scratch) noexcept nogil:
+        """Verify the next chunk; False when there is none."""
+        cdef int64_t at, end
+        cdef int64_t now_ns = 0
+        cdef int64_t read_at = 0
+        cdef int64_t monotonic
+        cdef Verdict verdict
+        cdef Item* item
+        cdef Span text
+        if is_set(&self._stopped):
+            return False
+        at = take(&self._next, self._chunk)
+        end = min(at + self._chunk, self._todo_count)
+        while at < end and not is_set(&self._stopped):
+            monotonic = monotonic_ns()
+            if now_ns == 0 or monotonic - read_at > CLOCK_IS_GOOD_FOR_NS:
+                now_ns = wall_ns()
+                read_at = monotonic
+            item = &self._items[self._todo[at]]
+            read_text(
+                item_of(self._texts, <Py_ssize_t>self._todo[at] - self._start), self._judge.max_token_bytes, &text)
+            verdict.exp = verdict.issuer = 0
+            item.fault = self._judge.decide(text, now_ns, scratch, &verdict)
+            item.exp = verdict.exp
+            item.issuer = verdict.issuer
+            item.claim = verdict.claim
+            at += 1
+        return end < self._todo_count
+
+    # -- what it holds
+
+    cdef VerifiedToken token_at(self, Py_ssize_t index, bint remember):
+        """The token of an accepted text, made if nobody has looked at it yet; None when that fails."""
+        cdef Item* item = &self._items[self._items[index].first]
+        cdef Engine engine = self._engine
+        cdef Binding binding
+        cdef Header header
+        cdef VerifiedToken token
+        cdef PyObject* scanned = NULL
+        cdef bytes payload
+        cdef Work work
+        cdef Span text
+        cdef Fault fault
+        if item.token != NULL:
+            return <VerifiedToken>item.token
+        binding = self._judge.bindings[item.issuer]
+        texts = <tuple>self._parts[index // self._part]
+        work.size = 0
+        work.claim = NO_CLAIM
+        fault = read_text(<PyObject*>texts[index % self._part], binding.policy.max_token_bytes, &text)
+        if fault == OK:
+            fault = split_compact(text, binding.policy.allow_padding, &work.parts)
+        if fault != OK:
+            return None
+        header = binding.memo.find(work.parts.header)
+        if header is None:
+            header = binding.read_header(work.parts.header, &fault, &work.claim)
+            if header is None:
+                return None
+            binding.memo.add(header)
+        names_init(&work.names)
+        fault = scan_payload(&work, &scanned)
+        names_free(&work.names)
+        if scanned == NULL:
+            return None
+        payload = <bytes>scanned
+        Py_DECREF(payload)                          # `payload` holds it now
+        if fault != OK:
+            return None
+        token = make_token(payload, header, work.values)
+        Py_INCREF(token)
+        item.token = <PyObject*>token
+        if remember:
+            work.size = text.size
+            work.hash = slot_hash(text)
+            work.generation = self._generation
+            engine.remember(binding, &work, token)
+        return token
+
+    cdef object result_at(self, Py_ssize_t index):
+        cdef Item* item = &self._items[index]
+        cdef Binding binding
+        if item.fault == OK:
+            token = self.token_at(index, False)
+            if token is not None:
+                return token
+        error, code, message = BY_FAULT[<int>UNDECIDED if item.fault == OK else item.fault]
+        binding = self._judge.bindings[item.issuer]
+        return error(message, code, binding.policy.claim_name(item.claim))
+
+    def __len__(self):
+        return self._count
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return [self.result_at(i) for i in range(*index.indices(self._count))]
+        at = operator_index(index)
+        if at < 0:
+            at += self._count
+        if not 0 <= at < self._count:
+            raise IndexError("a batch has no result at this index")
+        return self.result_at(at)
+
+    def __iter__(self):
+        return (self.result_at(i) for i in range(self._count))
+
+    def index(self, value, start=0, stop=None):
+        """Return the first index at which ``value`` is."""
+        for i in range(*slice(start, stop).indices(self._count)):
+            if self.result_at(i) is value or self.result_at(i) == value:
+                return i
+        raise ValueError("not in this batch")
+
+    def count(self, value):
+        """Return how often ``value`` is there; texts that are equal share a token."""
+        return sum(result is value or result == value for result in self)
+
+    @property
+    def accepted(self):
+        """How many texts are tokens that passed every check."""
+        return self.tally()[<int>OK]
+
+    @property
+    def undecided(self):
+        """How many could not be decided (503): neither accepted nor refused, to be tried again."""
+        return sum(count for fault, count in enumerate(self.tally()) if fault in _UNDECIDED)
+
+    @property
+    def rejected(self):
+        """How many were refused (401)."""
+        return self._count - self.accepted - self.undecided
+
+    @property
+    def counts(self):
+        """How often each verdict was given: a dict from code (``accepted`` for tokens) to a number above 0."""
+        counts = {}
+        for fault, count in enumerate(self.tally()):
+            if count:
+                counts[_CODES[fault]] = counts.get(_CODES[fault], 0) + count
+        return counts
+
+    @property
+    def ok(self):
+        """Column: whether each text was accepted; a ``memoryview`` of bool."""
+        cdef bytearray column = bytearray(self._count)
+        cdef Py_ssize_t i
+        for i in range(self._count):
+            column[i] = self._items[i].fault == OK
+        return memoryview(bytes(column)).cast("?")
+
+    @property
+    def code(self):
+        """Column: the verdict on each text, ``accepted`` or the code of the refusal; a tuple of str."""
+        cdef Py_ssize_t i
+        return tuple([_CODES[self._items[i].fault] for i in range(self._count)])
+
+    @property
+    def exp(self):
+        """Column: when each accepted token expires, in whole Unix seconds, 0 where there is no ``exp`` or no token; a
+        ``memoryview`` of signed 64-bit integers."""
+        cdef bytearray column = bytearray(8 * self._count)
+        cdef Py_ssize_t i
+        cdef int64_t exp
+        for i in range(self._count):
+            exp = self._items[i].exp if self._items[i].fault == OK else 0
+            memcpy(PyByteArray_AS_STRING(column) + 8 * i, &exp, 8)
+        return memoryview(bytes(column)).cast("q")
+
+    def __repr__(self):
+        return f"<BatchResult of {self._count}: {self.accepted} accepted, {self.rejected} rejected, " \
+               f"{self.undecided} undecided>"
+
+    def __reduce__(self):
+        raise TypeError("a BatchResult can be neither copied nor pickled: it makes tokens that only a verifier makes")
+
+    cdef list tally(self):
+        cdef uint32_t counts[FAULT_COUNT]
+        cdef Py_ssize_t i
+        memset(counts, 0, sizeof(counts))
+        for i in range(self._count):
+            counts[self._items[i].fault] += 1
+        return [counts[i] for i in range(FAULT_COUNT)]
+
+
+from collections.abc import Sequence as _Sequence
+
+_Sequence.register(BatchResult)

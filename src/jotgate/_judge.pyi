@@ -1,0 +1,7 @@
+from typing import final
+
+from ._engine import Engine
+
+@final
+class Judge:
+    def __new__(cls, engine: Engine) -> Judge: ...

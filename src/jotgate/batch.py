@@ -1,0 +1,62 @@
+"""Verifying many tokens: how the work is shared out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+from ._batch import BatchResult
+from ._engine import Engine
+from .errors import PolicyError
+
+__all__ = ["BatchResult", "verify_batch"]
+
+PART = 65_536
+"""Texts in one part. Equal texts within a part are verified once; an iterator is read a part at a time."""
+
+LEAST_SHARE = 32
+"""Texts for which another thread is woken."""
+
+MAX_THREADS = 256
+
+
+def verify_batch(engine: Engine, texts: Iterable[str | bytes], threads: int | None = None) -> BatchResult:
+    """Verify every text; see ``Verifier.verify_batch``."""
+    if isinstance(texts, str | bytes | bytearray) or not isinstance(texts, Iterable):
+        raise TypeError("verify_batch takes a sequence of tokens, not a single one")
+    if threads is None:
+        from .workers import usable_cores
+
+        threads = usable_cores()
+    elif type(threads) is not int or not 1 <= threads <= MAX_THREADS:
+        raise PolicyError(f"threads is a number from 1 to {MAX_THREADS}, or None for one a core")
+    result = BatchResult(engine, PART)
+    for part in _parts(texts):
+        todo = result._take(part, threads)
+        _run(result, min(threads, todo // LEAST_SHARE) - 1)
+        result._finish()
+    return result
+
+
+def _parts(texts: Iterable[str | bytes]) -> Iterator[tuple[str | bytes, ...]]:
+    # a sequence is copied whole: what its owner does to it meanwhile changes nothing here
+    rest = iter(tuple(texts) if isinstance(texts, Sequence) else texts)
+    while part := tuple(islice(rest, PART)):
+        yield part
+
+
+def _run(result: BatchResult, helpers: int) -> None:
+    """Work in this thread and in as many others of the pool as are free, until all have stopped."""
+    if helpers <= 0:
+        result._work()
+        return
+    from .workers import POOL
+
+    crew = POOL.start(result, helpers)
+    try:
+        result._work()
+    except BaseException:
+        result._stop()
+        raise
+    finally:
+        crew.join(result._stop)
