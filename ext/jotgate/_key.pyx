@@ -156,13 +156,13 @@ cdef class KeyHandle:
         return OK if outcome is None else UNDECIDED
 
     def in_lane(self, prepare):
-        """Return this key as ``prepare(algorithm, material)`` makes it for another library; made once.
+        """Return this key as ``prepare(material)`` makes it in another library; made once, for every verifier.
 
         Returns:
             SignatureLane | None: None without material, or where the library does not serve the algorithm.
         """
         if self._lane is None and self._material is not None:
-            self._lane = prepare(self.algorithm, self._material)
+            self._lane = prepare(self._material)
         return self._lane
 
     def verify(self, data, signature):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -110,7 +111,11 @@ def _parts(keys: object, policy: Policy, backend: str) -> _Parts:
         missing = [name for name in policy._canonical if not lanes.serves(name)]
         if missing:
             raise PolicyError(f"backend='libcrypto' cannot serve {', '.join(missing)}: {lanes.reason()}")
-    return _Parts(bound, policy, tuple(lanes.lane_of(key._handle, key._canonical) for key in bound))
+    return _Parts(bound, policy, tuple(_lane_of(key) for key in bound))
+
+
+def _lane_of(key: VerificationKey) -> SignatureLane | None:
+    return key._handle.in_lane(functools.partial(lanes.signature_lane, key._canonical))
 
 
 def _issuer_name(issuer: object) -> bytes:

@@ -145,7 +145,9 @@ class VerificationKey(Frozen):
         return cls._build(
             _alg=str(name),
             _canonical=algorithm.name,
-            _handle=KeyHandle(ALGORITHM_NUMBERS[algorithm.name], checked_kid, context, size),
+            _handle=KeyHandle(
+                ALGORITHM_NUMBERS[algorithm.name], checked_kid, context, size, primitives.lane_material(material.key)
+            ),
             _kid=checked_kid,
             _members=None if material.is_secret else material.members,
             _thumbprint=material.thumbprint(),

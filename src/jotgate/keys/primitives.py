@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, hmac
+from cryptography.hazmat.primitives import hashes, hmac, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
@@ -87,6 +87,13 @@ def verification_context(algorithm: Algorithm, key: PublicKey | bytes) -> tuple[
     if algorithm.family == "ECDSA":
         return (key, ec.ECDSA(HASHES[cast("str", algorithm.hash)]))
     return (key,)
+
+
+def lane_material(key: PublicKey | bytes) -> bytes:
+    """Return a key as another library takes it: the secret, or the public key as SubjectPublicKeyInfo in DER."""
+    if isinstance(key, bytes):
+        return key
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def signature_bytes(algorithm: Algorithm, key: PublicKey | bytes) -> int:
