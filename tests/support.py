@@ -19,6 +19,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from jotgate import KeySet, Policy, SigningKey, VerificationKey, Verifier, _clock, errors, jws
 
@@ -318,3 +319,11 @@ def frozen_clock() -> Iterator[None]:
     """Freeze the library's wall clock at NOW."""
     with clock_at(NOW):
         yield
+
+
+def lane_material(alg: str, which: int = 0) -> bytes:
+    """Return what a signature lane is prepared from: the secret, or the public key as DER."""
+    key = secret_key(alg, which)
+    if alg in HMAC:
+        return key
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -20,6 +20,7 @@ cdef enum Algorithm:
 
 cdef enum:
     MAX_SIGNATURE_BYTES = 4627      # ML-DSA-87; RSA keys end at 8192 bits, 1024 bytes
+    MAX_ECDSA_DER = 3 + 2 * (66 + 3)
 
 
 @cython.final
@@ -81,3 +82,4 @@ cdef class KeyTable:
 
 
 cdef uint32_t algorithms_named(Span document, Value name) noexcept nogil     # bit mask; 0: a name we do not know
+cdef Py_ssize_t ecdsa_der(Span signature, uint8_t* out) noexcept nogil       # out: MAX_ECDSA_DER bytes

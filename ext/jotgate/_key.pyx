@@ -82,9 +82,6 @@ cdef Py_ssize_t ecdsa_der(Span signature, uint8_t* out) noexcept nogil:
     memcpy(out + 3, numbers, size)
     return size + 3
 
-cdef enum:
-    MAX_ECDSA_DER = 3 + 2 * (66 + 3)
-
 
 cdef class KeyHandle:
     """One key, prepared for one algorithm. Immutable.

@@ -3,8 +3,6 @@ from typing import final
 
 ALGORITHM_NUMBERS: dict[str, int]
 
-class SignatureLane: ...
-
 @final
 class KeyHandle:
     algorithm: int
@@ -41,3 +39,5 @@ class KeyTable:
     handles: tuple[KeyHandle, ...]
     def __new__(cls, handles: Iterable[KeyHandle]) -> KeyTable: ...
     def lookup(self, kid: str | None, algorithms: int) -> KeyHandle | None: ...
+
+class SignatureLane: ...

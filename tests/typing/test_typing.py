@@ -18,8 +18,7 @@ NOT_PROMISED = [
     # Imports of native modules are names of theirs.
     r".*\.(BY_FAULT|CLAIM_NAMES)",
     # `disjoint_base` is younger than the Python versions the stubs are for.
-    r"jotgate\._engine\.Engine",
-    r"jotgate\._key\.SignatureLane",
+    r"jotgate\.(_engine\.Engine|_key\.SignatureLane|_lanes\.EVPLane)",
     # Python 3.13 reads the signature of a function without parameters as that of a method.
     r"jotgate\._clock\.(now|wall_ns_now|monotonic_ns_now)",
 ]

@@ -1,0 +1,42 @@
+"""A process ends while daemon threads are inside lanes: with exit code 0, and soon."""
+
+import os
+import subprocess
+import sys
+
+INNER = """
+import sys, threading
+from support import ALGORITHMS, lane_material, sign
+from jotgate.keys import lanes
+
+served = [alg for alg in ALGORITHMS if lanes.serves(alg)]
+keys = {alg: lanes.signature_lane(alg, lane_material(alg)) for alg in served}
+data = bytes(200_000)
+signatures = {alg: sign(alg, data) for alg in served}
+inside = threading.Barrier(5)
+
+def verify(own):
+    inside.wait()
+    while True:
+        for alg in served[own:]:
+            assert keys[alg].verify(data, signatures[alg])
+
+for own in range(4):
+    threading.Thread(target=verify, args=(own,), daemon=True).start()
+if served:
+    inside.wait()
+for _ in range(int(sys.argv[1])):
+    sum(range(10_000))
+"""
+
+for turn in range(12):
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", INNER, str(turn * 3)],
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
+    assert not done.stderr, done.stderr[-2000:]
