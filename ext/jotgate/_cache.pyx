@@ -10,7 +10,7 @@ still holds; the engine asks for that on every hit (``Engine.recall``). What an 
 were accepted, and nothing else: the place in the table comes from a keyed hash over the end of the signature, the hit
 from comparing the whole text. Refusals are never remembered.
 
-    look-up    one bucket of seven tagged entries: one cache line, then the entry
+    look-up    two buckets of seven tagged entries: a cache line each, then the entry
     memory     max_bytes over all that an entry keeps alive: text, token, payload, claims once built, header, tables
     eviction   two queues. A new token stands in probation (PROBATION_SHARE of the bytes); one that was asked for again
                by the time it gets to the end moves to the main queue, the others leave, and leave a ghost: a
@@ -70,7 +70,7 @@ cdef class HeaderMemo:
 cdef enum:
     TAIL_BYTES = 64                 # of the text: what the place in the table is computed from
     FIRST_BUCKETS = 16
-    ENTRIES_PER_BUCKET = 2          # on average at most, of 7: one insertion in a thousand meets a full bucket
+    ENTRIES_PER_BUCKET = 3          # on average at most, of 7: with two buckets to choose from none gets full
     GHOSTS_PER_BUCKET = 2
     MAX_HITS = 3
     MAX_ROUNDS = 16                 # entries looked at for one eviction
@@ -92,6 +92,57 @@ cdef uint64_t slot_hash(Span text) noexcept nogil:
 
 cdef inline uint8_t tag_of(uint64_t hash) noexcept nogil:
     return <uint8_t>(hash >> 56) | 1                # 0 is a free place
+
+
+cdef inline uint64_t other_place(uint64_t hash) noexcept nogil:
+    return hash >> 28
+
+
+cdef inline Entry* entry_in(const Bucket* bucket, Span text, uint64_t hash) noexcept nogil:
+    cdef uint8_t tag = tag_of(hash)
+    cdef Entry* entry
+    cdef int i
+    for i in range(WAYS):
+        if bucket.tags[i] == tag:
+            entry = bucket.entries[i]
+            if entry.hash == hash and entry.size == text.size and memcmp(
+                    text_of(entry), text.start, text.size) == 0:
+                return entry
+    return NULL
+
+
+cdef inline int filling(const Bucket* bucket) noexcept nogil:
+    cdef int count = 0
+    while count < WAYS and bucket.tags[count]:
+        count += 1
+    return count
+
+
+cdef inline Bucket* emptier(Bucket* buckets, uint64_t mask, uint64_t hash) noexcept nogil:
+    """Of the two buckets where an entry may stand, the one with more room. So hardly any gets full."""
+    cdef Bucket* one = &buckets[hash & mask]
+    cdef Bucket* other = &buckets[other_place(hash) & mask]
+    return one if filling(one) <= filling(other) else other
+
+
+cdef inline void put_into(Bucket* bucket, Entry* entry) noexcept nogil:
+    cdef int at = filling(bucket)
+    bucket.tags[at] = tag_of(entry.hash)
+    bucket.entries[at] = entry
+
+
+cdef bint take_out_of(Bucket* bucket, Entry* entry) noexcept nogil:
+    """Close the gap with the last one: a bucket is filled from the left. False: it does not stand here."""
+    cdef int last = filling(bucket) - 1
+    cdef int i
+    for i in range(last + 1):
+        if bucket.entries[i] == entry:
+            bucket.tags[i] = bucket.tags[last]
+            bucket.entries[i] = bucket.entries[last]
+            bucket.tags[last] = 0
+            bucket.entries[last] = NULL
+            return True
+    return False
 
 
 cdef inline uint8_t* text_of(Entry* entry) noexcept nogil:
@@ -228,17 +279,10 @@ cdef class TokenCache:
     # -- the table
 
     cdef Entry* entry_of(self, Span text, uint64_t hash) noexcept:
-        cdef Bucket* bucket = &self._buckets[hash & self._bucket_mask]
-        cdef uint8_t tag = tag_of(hash)
-        cdef Entry* entry
-        cdef int i
-        for i in range(WAYS):
-            if bucket.tags[i] == tag:
-                entry = bucket.entries[i]
-                if entry.hash == hash and entry.size == text.size and memcmp(
-                        text_of(entry), text.start, text.size) == 0:
-                    return entry
-        return NULL
+        cdef Entry* entry = entry_in(&self._buckets[hash & self._bucket_mask], text, hash)
+        if entry == NULL:
+            entry = entry_in(&self._buckets[other_place(hash) & self._bucket_mask], text, hash)
+        return entry
 
     cdef Entry* make_entry(self, Span text, uint64_t hash, VerifiedToken token) noexcept:
         cdef Py_ssize_t size = sizeof(Entry) + text.size
@@ -262,17 +306,12 @@ cdef class TokenCache:
         return entry
 
     cdef bint place(self, Entry* entry) noexcept:
-        """Put an entry into its bucket and its queue, and onto the account."""
-        cdef Bucket* bucket = &self._buckets[entry.hash & self._bucket_mask]
+        """Put an entry into a bucket and a queue, and onto the account."""
+        cdef Bucket* bucket = emptier(self._buckets, self._bucket_mask, entry.hash)
         cdef Header header = (<VerifiedToken>entry.token)._header
-        cdef int i
         if bucket.tags[WAYS - 1]:
             self.evict_from(bucket)
-        for i in range(WAYS):
-            if bucket.tags[i] == 0:
-                bucket.tags[i] = tag_of(entry.hash)
-                bucket.entries[i] = entry
-                break
+        put_into(bucket, entry)
         self._count += 1
         self._bytes += entry.charge
         if header.holders == 0:
@@ -283,19 +322,9 @@ cdef class TokenCache:
 
     cdef void remove(self, Entry* entry) noexcept:
         """Take an entry out of everything and let its token go."""
-        cdef Bucket* bucket = &self._buckets[entry.hash & self._bucket_mask]
         cdef Header header = (<VerifiedToken>entry.token)._header
-        cdef int i
-        cdef int last = WAYS - 1
-        while bucket.tags[last] == 0:
-            last -= 1
-        for i in range(WAYS):
-            if bucket.entries[i] == entry:          # the last one takes its place: a bucket is filled from the left
-                bucket.tags[i] = bucket.tags[last]
-                bucket.entries[i] = bucket.entries[last]
-                bucket.tags[last] = 0
-                bucket.entries[last] = NULL
-                break
+        if not take_out_of(&self._buckets[entry.hash & self._bucket_mask], entry):
+            take_out_of(&self._buckets[other_place(entry.hash) & self._bucket_mask], entry)
         self.pull(entry)
         self._count -= 1
         self._bytes -= entry.charge
@@ -323,21 +352,17 @@ cdef class TokenCache:
         cdef Ghost* ghosts = <Ghost*>calloc(ghost_mask + 1, sizeof(Ghost))
         cdef Bucket* bucket
         cdef uint64_t at
-        cdef int i, j
+        cdef int i
         if buckets == NULL or ghosts == NULL:
             free(buckets)
             free(ghosts)
             return
         for at in range(old_size):
-            for i in range(WAYS):
-                if old[at].tags[i]:
-                    # one bucket's entries go to two: each has room
-                    bucket = &buckets[old[at].entries[i].hash & mask]
-                    j = 0
-                    while bucket.tags[j]:
-                        j += 1
-                    bucket.tags[j] = old[at].tags[i]
-                    bucket.entries[j] = old[at].entries[i]
+            for i in range(filling(&old[at])):
+                # with twice the room none of them gets full, but by a chance that is not worth a line
+                bucket = emptier(buckets, mask, old[at].entries[i].hash)
+                if bucket.tags[WAYS - 1] == 0:
+                    put_into(bucket, old[at].entries[i])
         for at in range(old_size * GHOSTS_PER_BUCKET):
             # a ghost knows as many bits of its hash as it takes to find its new place
             ghosts[ghost_place(self._ghosts[at].print, ghost_mask)] = self._ghosts[at]
