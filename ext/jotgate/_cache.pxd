@@ -5,6 +5,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from jotgate._codec cimport Span
+from jotgate._shadow cimport Shadow
 from jotgate._token cimport Header, Holder, VerifiedToken
 
 cdef enum:
@@ -22,8 +23,8 @@ cdef class HeaderMemo:
 
 
 cdef enum Queue:
-    PROBATION                       # new, or seen once
-    MAIN                            # seen again before it left probation, or soon after
+    WINDOW                          # new, and not seen again since others came after it
+    MAIN                            # seen again late, or soon after it left
 
 
 cdef struct Entry:
@@ -39,7 +40,9 @@ cdef struct Entry:
     uint32_t size                   # of the text
     uint32_t charge                 # bytes of memory it answers for
     uint8_t queue
-    uint8_t hits                    # since it was last moved, up to MAX_HITS
+    uint32_t shade                  # its place in the shadow, or 0
+    uint64_t used                   # when it was last asked for, counted in uses of the cache
+    uint64_t born                   # when it came, counted in arrivals
 
 
 cdef struct Bucket:
@@ -48,16 +51,11 @@ cdef struct Bucket:
     Entry* entries[WAYS]
 
 
-cdef struct Ghost:
-    # A token that left probation without being seen again.
-    uint32_t print                  # of its hash; 0: nothing
-    uint32_t stamp                  # when it left, counted in departures
-
-
 cdef struct List:
     Entry* newest
     Entry* oldest
     int64_t bytes
+    Py_ssize_t count
 
 
 cdef struct Sighting:
@@ -78,9 +76,10 @@ cdef class TokenCache:
     cdef bint _taken                           # it serves a verifier
     cdef Bucket* _buckets
     cdef uint64_t _bucket_mask
-    cdef Ghost* _ghosts
-    cdef uint64_t _ghost_mask
-    cdef uint32_t _departures
+    cdef uint64_t _hand             # the bucket that is looked through next for what has expired
+    cdef Shadow _shadow
+    cdef double _cap                # share of the bytes that the window may take
+    cdef uint64_t _uses, _arrivals
     cdef List _queues[2]
     cdef Py_ssize_t _count
     cdef Py_ssize_t _bytes                     # entries, headers and tables
@@ -94,17 +93,18 @@ cdef class TokenCache:
 
     cdef Entry* entry_of(self, Span text, uint64_t hash) noexcept
     cdef Entry* make_entry(self, Span text, uint64_t hash, VerifiedToken token) noexcept
-    cdef bint place(self, Entry* entry) noexcept
+    cdef void place(self, Entry* entry) noexcept
     cdef void remove(self, Entry* entry) noexcept
     cdef void remove_all(self) noexcept
-    cdef void shrink(self) noexcept
+    cdef void shrink(self, Py_ssize_t by_bytes, Py_ssize_t by_entries) noexcept
     cdef void evict(self) noexcept
     cdef void evict_from(self, Bucket* bucket) noexcept
+    cdef void sweep(self, int64_t now_ns) noexcept
     cdef void grow_tables(self) noexcept
-    cdef bint was_here(self, uint64_t hash) noexcept
-    cdef void leave_ghost(self, uint64_t hash) noexcept
     cdef void push(self, Entry* entry, int queue) noexcept
     cdef void pull(self, Entry* entry) noexcept
+    cdef void touch(self, Entry* entry) noexcept
+    cdef bint judge(self, Entry* entry) noexcept
 
 
 cdef uint64_t slot_hash(Span text) noexcept nogil

@@ -12,11 +12,13 @@ from comparing the whole text. Refusals are never remembered.
 
     look-up    two buckets of seven tagged entries: a cache line each, then the entry
     memory     max_bytes over all that an entry keeps alive: text, token, payload, claims once built, header, tables
-    eviction   two queues. A new token stands in probation (PROBATION_SHARE of the bytes); one that was asked for again
-               by the time it gets to the end moves to the main queue, the others leave, and leave a ghost: a
-               fingerprint by which a token that comes back soon goes straight to the main queue. There a token that
-               was asked for gets another round. So tokens used once, however many and however valid, pass through
-               probation only (bench/eviction compares the policies). Work per insertion is bounded by MAX_ROUNDS.
+    eviction   plain LRU is the judge. Two lists, both in order of last use: the window for newcomers, main for tokens
+               that were asked for again when others had come after them. The victim is the one used longest ago, as in
+               LRU, unless the window takes more than its cap: then it is the window's. A shadow holds what plain LRU
+               would hold, as fingerprints: a hit here that LRU would have missed lowers the cap, a miss here that LRU
+               would have hit raises it. So tokens used once, however many and however valid, come to pass through a
+               tenth of the bytes, and where LRU is the best there is the cache is LRU (bench/eviction compares)
+    expiry     each new token has two buckets looked through for what has expired
 """
 
 cimport cython
@@ -32,6 +34,7 @@ from jotgate._codec cimport Span, keyed_hash, same_bytes, span
 from jotgate._fault cimport EXP
 from jotgate._frozen cimport allocated
 from jotgate._json cimport ABSENT
+from jotgate._shadow cimport Shadow
 from jotgate._token cimport Header, Holder, VerifiedToken
 
 from jotgate.errors import PolicyError
@@ -69,13 +72,16 @@ cdef class HeaderMemo:
 
 cdef enum:
     TAIL_BYTES = 64                 # of the text: what the place in the table is computed from
-    FIRST_BUCKETS = 16
+    FIRST_BUCKETS = 32
     ENTRIES_PER_BUCKET = 3          # on average at most, of 7: with two buckets to choose from none gets full
-    GHOSTS_PER_BUCKET = 2
-    MAX_HITS = 3
-    MAX_ROUNDS = 16                 # entries looked at for one eviction
-    PROBATION_SHARE = 10            # one tenth of the bytes
+    SWEPT_BUCKETS = 2               # looked through for expired tokens for each new one
     BIGGEST_SHARE = 8               # an entry of more than an eighth of the bytes is not worth what it would push out
+
+# The figures of bench/eviction/RESULTS.md
+cdef double FLOOR = 0.10            # the cap is never less than this share of the bytes
+cdef double CEILING = 0.70          # nor more, and starts here
+cdef double STEP = 4.0              # entries by which one piece of evidence moves the cap
+cdef double LATE = 0.10             # a hit moves a token to main if this share of the window came after it
 
 cdef Py_ssize_t DEFAULT_MAX_BYTES = 64 << 20
 cdef Py_ssize_t LEAST_MAX_BYTES = 16 << 10
@@ -155,9 +161,11 @@ cdef void entry_grew(Holder* holder, Py_ssize_t by_bytes) noexcept:
     with cython.critical_section(cache):
         if entry.holder.owner != NULL:
             entry.charge += <uint32_t>by_bytes
+            if entry.shade:
+                cache._shadow.grow(entry.shade, by_bytes)
             cache._queues[entry.queue].bytes += by_bytes
             cache._bytes += by_bytes
-            cache.shrink()
+            cache.shrink(0, 0)
 
 
 @cython.final
@@ -187,6 +195,8 @@ cdef class TokenCache:
         self.ttl = ttl
         self.ttl_ns = -1 if ttl is None else <int64_t>(ttl * 1e9)
         self._entry_limit = (1 << 40) if max_entries is None else max_entries
+        self._cap = CEILING
+        self._shadow = Shadow()
         self.grow_tables()
         if self._buckets == NULL:
             raise MemoryError
@@ -194,13 +204,13 @@ cdef class TokenCache:
     def __dealloc__(self):
         self.remove_all()
         free(self._buckets)
-        free(self._ghosts)
 
     def clear(self):
         """Forget every token. The counters go on."""
         with cython.critical_section(self):
             self.remove_all()
-            memset(self._ghosts, 0, (self._ghost_mask + 1) * sizeof(Ghost))
+            self._shadow.clear()
+            self._cap = CEILING
 
     def stats(self):
         """Return counters: ``hits``, ``misses``, ``evictions``, ``expired`` (left because they had expired), and what
@@ -229,7 +239,7 @@ cdef class TokenCache:
             entry = self.entry_of(text, hash)
             if entry == NULL:
                 return False
-            entry.hits += entry.hits < MAX_HITS
+            self.touch(entry)
             seen.token = entry.token
             seen.opens_ns = entry.opens_ns
             seen.closes_ns = entry.closes_ns
@@ -257,8 +267,10 @@ cdef class TokenCache:
             entry.generation = generation
             if self._count + 1 > ENTRIES_PER_BUCKET * <Py_ssize_t>(self._bucket_mask + 1):
                 self.grow_tables()
+            self.sweep(now)
+            self.shrink(entry.charge, 1)
             self.place(entry)
-            self.shrink()
+            self.shrink(0, 0)                       # a new header counts too
 
     cdef void forget(self, Span text, uint64_t hash) noexcept:
         """Drop a token that has expired, or whose key no longer counts."""
@@ -305,20 +317,28 @@ cdef class TokenCache:
         token._holder = &entry.holder
         return entry
 
-    cdef bint place(self, Entry* entry) noexcept:
+    cdef void place(self, Entry* entry) noexcept:
         """Put an entry into a bucket and a queue, and onto the account."""
         cdef Bucket* bucket = emptier(self._buckets, self._bucket_mask, entry.hash)
         cdef Header header = (<VerifiedToken>entry.token)._header
         if bucket.tags[WAYS - 1]:
             self.evict_from(bucket)
         put_into(bucket, entry)
+        self._uses += 1
+        self._arrivals += 1
+        entry.used = self._uses
+        entry.born = self._arrivals
+        if self.judge(entry):
+            # plain LRU would have had it, so that the window was too small for it; and it is one that comes back
+            self._cap = min(CEILING, self._cap + STEP / max(1, self._count))
+            self.push(entry, MAIN)
+        else:
+            self.push(entry, WINDOW)
         self._count += 1
         self._bytes += entry.charge
         if header.holders == 0:
             self._bytes += header.bytes_held()
         header.holders += 1
-        self.push(entry, MAIN if self.was_here(entry.hash) else PROBATION)
-        return True
 
     cdef void remove(self, Entry* entry) noexcept:
         """Take an entry out of everything and let its token go."""
@@ -326,6 +346,8 @@ cdef class TokenCache:
         if not take_out_of(&self._buckets[entry.hash & self._bucket_mask], entry):
             take_out_of(&self._buckets[other_place(entry.hash) & self._bucket_mask], entry)
         self.pull(entry)
+        if entry.shade:
+            self._shadow.let_go(entry.shade)
         self._count -= 1
         self._bytes -= entry.charge
         header.holders -= 1
@@ -343,36 +365,25 @@ cdef class TokenCache:
                 self.remove(self._queues[queue].oldest)
 
     cdef void grow_tables(self) noexcept:
-        """Double the buckets and the ghosts; where there is no memory the old ones go on."""
+        """Double the buckets and the shadow's room; where there is no memory the old ones go on."""
         cdef uint64_t mask = FIRST_BUCKETS - 1 if self._buckets == NULL else 2 * self._bucket_mask + 1
-        cdef uint64_t ghost_mask = GHOSTS_PER_BUCKET * (mask + 1) - 1
+        cdef uint64_t old_size = 0 if self._buckets == NULL else self._bucket_mask + 1
         cdef Bucket* old = self._buckets
-        cdef uint64_t old_size = 0 if old == NULL else self._bucket_mask + 1
         cdef Bucket* buckets = <Bucket*>calloc(mask + 1, sizeof(Bucket))
-        cdef Ghost* ghosts = <Ghost*>calloc(ghost_mask + 1, sizeof(Ghost))
         cdef Bucket* bucket
         cdef uint64_t at
         cdef int i
-        if buckets == NULL or ghosts == NULL:
-            free(buckets)
-            free(ghosts)
+        if buckets == NULL:
             return
         for at in range(old_size):
             for i in range(filling(&old[at])):
-                # with twice the room none of them gets full, but by a chance that is not worth a line
+                # each old bucket's entries go to buckets of their own: there is room for all of them
                 bucket = emptier(buckets, mask, old[at].entries[i].hash)
-                if bucket.tags[WAYS - 1] == 0:
-                    put_into(bucket, old[at].entries[i])
-        for at in range(old_size * GHOSTS_PER_BUCKET):
-            # a ghost knows as many bits of its hash as it takes to find its new place
-            ghosts[ghost_place(self._ghosts[at].print, ghost_mask)] = self._ghosts[at]
+                put_into(bucket, old[at].entries[i])
         free(old)
-        free(self._ghosts)
         self._buckets = buckets
-        self._ghosts = ghosts
         self._bucket_mask = mask
-        self._ghost_mask = ghost_mask
-        self._bytes += (mask + 1 - old_size) * (sizeof(Bucket) + GHOSTS_PER_BUCKET * sizeof(Ghost))
+        self._bytes += (mask + 1 - old_size) * sizeof(Bucket) + self._shadow.double_room()
 
     # -- who stays
 
@@ -387,6 +398,7 @@ cdef class TokenCache:
             list.oldest = entry
         list.newest = entry
         list.bytes += entry.charge
+        list.count += 1
 
     cdef void pull(self, Entry* entry) noexcept:
         cdef List* list = &self._queues[entry.queue]
@@ -399,73 +411,65 @@ cdef class TokenCache:
         else:
             list.oldest = entry.newer
         list.bytes -= entry.charge
+        list.count -= 1
 
-    cdef void shrink(self) noexcept:
-        """Evict until both bounds hold."""
-        while self._count and (self._bytes > self.max_bytes or self._count > self._entry_limit):
+    cdef void touch(self, Entry* entry) noexcept:
+        """An entry was asked for: put it in front, and note whether plain LRU would have had it."""
+        cdef int queue = entry.queue
+        self._uses += 1
+        entry.used = self._uses
+        if entry.shade:
+            self._shadow.touch(entry.shade)
+        else:
+            self._cap = max(FLOOR, self._cap - STEP / self._count)
+            self.judge(entry)
+        if queue == WINDOW and self._arrivals - entry.born >= LATE * self._queues[<int>WINDOW].count:
+            queue = MAIN
+        if queue != entry.queue or entry.newer != NULL:
+            self.pull(entry)
+            self.push(entry, queue)
+
+    cdef bint judge(self, Entry* entry) noexcept:
+        """Ask plain LRU for a token that it was not known to have, and let it take it in."""
+        return self._shadow.see(
+            entry.hash, entry.charge, &entry.shade,
+            self.max_bytes - (self._bytes - self._queues[0].bytes - self._queues[1].bytes), self._entry_limit)
+
+    cdef void shrink(self, Py_ssize_t by_bytes, Py_ssize_t by_entries) noexcept:
+        """Evict until there is room for so much more."""
+        while self._count and (
+                self._bytes + by_bytes > self.max_bytes or self._count + by_entries > self._entry_limit):
             self.evict()
 
     cdef void evict(self) noexcept:
-        """Let one entry go, after at most MAX_ROUNDS looked at."""
-        cdef int64_t now = wall_ns()
-        cdef Entry* entry
-        cdef int rounds = 0
-        cdef int queue
-        while True:
-            rounds += 1
-            queue = PROBATION
-            if self._queues[<int>PROBATION].oldest == NULL or (
-                    self._queues[<int>MAIN].oldest != NULL
-                    and self._queues[<int>PROBATION].bytes * PROBATION_SHARE
-                    <= self._queues[<int>PROBATION].bytes + self._queues[<int>MAIN].bytes):
-                queue = MAIN
-            entry = self._queues[queue].oldest
-            if entry.closes_ns <= now:
-                self._expired += 1
-                break
-            if rounds < MAX_ROUNDS and entry.hits > (1 if queue == PROBATION else 0):
-                self.pull(entry)
-                entry.hits = 0 if queue == PROBATION else entry.hits - 1
-                self.push(entry, MAIN)
-                continue
-            if queue == PROBATION:
-                self.leave_ghost(entry.hash)
-            self._evictions += 1
-            break
-        self.remove(entry)
+        cdef List* window = &self._queues[<int>WINDOW]
+        cdef List* main = &self._queues[<int>MAIN]
+        cdef Entry* victim = main.oldest
+        if window.oldest != NULL and (
+                victim == NULL or window.oldest.used < victim.used
+                or <double>window.bytes > self._cap * <double>(window.bytes + main.bytes)):
+            victim = window.oldest
+        self._evictions += 1
+        self.remove(victim)
 
     cdef void evict_from(self, Bucket* bucket) noexcept:
-        """Make room in a full bucket: the entry that was asked for least goes."""
-        cdef Entry* least = bucket.entries[0]
-        cdef Entry* entry
+        """Make room in a full bucket: the entry used longest ago goes."""
+        cdef Entry* victim = bucket.entries[0]
         cdef int i
         for i in range(1, WAYS):
-            entry = bucket.entries[i]
-            if 256 * entry.queue + entry.hits < 256 * least.queue + least.hits:
-                least = entry
+            if bucket.entries[i].used < victim.used:
+                victim = bucket.entries[i]
         self._evictions += 1
-        self.remove(least)
+        self.remove(victim)
 
-    cdef bint was_here(self, uint64_t hash) noexcept:
-        """Whether the token left probation not long ago: within as many departures as there are entries now."""
-        cdef uint32_t print = print_of(hash)
-        cdef Ghost* ghost = &self._ghosts[ghost_place(print, self._ghost_mask)]
-        if ghost.print != print or <uint32_t>(self._departures - ghost.stamp) > <uint32_t>self._count:
-            return False
-        ghost.print = 0
-        return True
-
-    cdef void leave_ghost(self, uint64_t hash) noexcept:
-        cdef uint32_t print = print_of(hash)
-        cdef Ghost* ghost = &self._ghosts[ghost_place(print, self._ghost_mask)]
-        self._departures += 1
-        ghost.print = print
-        ghost.stamp = self._departures
-
-
-cdef inline uint32_t print_of(uint64_t hash) noexcept nogil:
-    return <uint32_t>(hash >> 24) | 1               # 0 is no ghost
-
-
-cdef inline uint64_t ghost_place(uint32_t print, uint64_t mask) noexcept nogil:
-    return (print >> 1) & mask
+    cdef void sweep(self, int64_t now_ns) noexcept:
+        """Let go of what has expired in the next buckets."""
+        cdef Bucket* bucket
+        cdef int i
+        for _ in range(SWEPT_BUCKETS):
+            bucket = &self._buckets[self._hand & self._bucket_mask]
+            self._hand += 1
+            for i in range(filling(bucket) - 1, -1, -1):
+                if bucket.entries[i].closes_ns <= now_ns:
+                    self._expired += 1
+                    self.remove(bucket.entries[i])

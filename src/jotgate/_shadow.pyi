@@ -1,0 +1,5 @@
+from typing import final
+
+@final
+class Shadow:
+    def __new__(cls) -> Shadow: ...
