@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import rivals
+from remote import Worker
 from rivals import BENCH, ROOT
 from tokens import ALGORITHMS, make_corpus
 
@@ -39,39 +39,13 @@ LIBRARIES: dict[str, tuple[str, str | None]] = {
 }
 
 
-class Worker:
-    """A library's process."""
-
-    def __init__(self, module: str, source: str | None) -> None:
-        command = [sys.executable, str(BENCH / "worker.py"), module]
-        if source is not None:
-            command.append(str(rivals.directory(source)))
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def ask(self, **request: Any) -> Any:
-        """Send one request and wait for its answer."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit(f"a worker ended early: {self._process.args!r}")
-        return json.loads(line)
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.communicate()
-
-
 def compare(workers: dict[str, Worker], alg: str, rounds: int) -> dict[str, dict[str, Any]]:
     """Bind, check and time all libraries on one algorithm's tokens."""
     corpus = make_corpus(alg)
-    document = corpus.to_json()
     rows: dict[str, dict[str, Any]] = {}
     counts: dict[str, int] = {}
     for name, worker in workers.items():
-        answer = worker.ask(op="bind", corpus=document)
+        answer = worker.bind(corpus)
         if not answer["supported"]:
             continue
         rows[name] = {"version": answer["version"], "faults": answer["faults"], "rounds": []}
@@ -117,14 +91,23 @@ def machine() -> dict[str, str]:
 
 
 def under(version: str, arguments: list[str]) -> int:
-    """Run this script again under another Python, in a virtual environment with Jotgate built for it.
+    """Run this script again under another Python, in an environment of its own."""
+    python = environment(version)
+    if python is None:
+        print(f"no Python {version} on this machine: its comparison is skipped")
+        return 0
+    return subprocess.run([python, BENCH / "run.py", *arguments], check=False).returncode
+
+
+def environment(version: str) -> Path | None:
+    """Return the interpreter of a virtual environment with Jotgate built for that Python; None where there is no such
+    Python.
 
     It gets the versions of `cryptography` and `orjson` that this interpreter has, whatever is newest.
     """
     found = find_python(version)
     if found is None:
-        print(f"no Python {version} on this machine: its comparison is skipped")
-        return 0
+        return None
     home = ROOT / f".venv-bench-{version}"
     python = home / "bin" / "python"
     if not python.exists():
@@ -133,7 +116,7 @@ def under(version: str, arguments: list[str]) -> int:
     subprocess.run([*pip, *(f"{name}=={metadata.version(name)}" for name in ("cryptography", "orjson"))], check=True)
     # Always built anew: the tree changes without a new version number.
     subprocess.run([*pip, "--force-reinstall", "--no-deps", ROOT], check=True)
-    return subprocess.run([python, BENCH / "run.py", *arguments], check=False).returncode
+    return python
 
 
 def find_python(version: str) -> str | None:
@@ -166,7 +149,7 @@ def main() -> int:
         chosen = {name: LIBRARIES[name] for name in options.only.split(",")}
     if sys.version_info < (3, 12):
         chosen = {name: spec for name, spec in chosen.items() if name != "ryjwt"}
-    workers = {name: Worker(*spec) for name, spec in chosen.items()}
+    workers = {name: Worker.python(*spec) for name, spec in chosen.items()}
     rows = {}
     for alg in ALGORITHMS:
         rows[alg] = compare(workers, alg, options.rounds)
