@@ -1,6 +1,7 @@
 """Libraries in processes of their own, and rows of a sweep that they time."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,7 +17,12 @@ class Worker:
     """A library's process: bench/worker.py, or another program that answers as it does."""
 
     def __init__(self, command: Sequence[str | Path]) -> None:
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        environment = dict(os.environ)
+        if command[0] != sys.executable:
+            environment.pop("PYTHONPATH", None)  # it may lead to a build for the interpreter that runs this
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
 
     @classmethod
     def python(cls, module: str, source: str | None, python: str | Path = sys.executable) -> "Worker":
