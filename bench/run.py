@@ -1,4 +1,5 @@
-"""Jotgate against the others: cold verification of one fresh token, policy equal, every answer checked.
+"""Jotgate against the others: cold verification of one fresh token, policy equal, every answer checked. Then HS256
+tokens that were seen before, beside what the closest others take, who verify again or have a cache as well.
 
 Each library sits in its own process. All of them take turns in every round, in an order that moves on by one
 each time, while the rest wait: what the machine does meanwhile hits all alike.
@@ -18,6 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import rivals
 from remote import Worker
 from rivals import BENCH, ROOT
 from tokens import ALGORITHMS, make_corpus
@@ -37,11 +39,35 @@ LIBRARIES: dict[str, tuple[str, str | None]] = {
     "Authlib": ("others.authlib", "main"),
     "python-jose": ("others.python_jose", "main"),
 }
+# What remembers tokens, and beside it the fastest of those that verify again, and the one that most programs use.
+REMEMBERING: dict[str, tuple[str, str | None]] = {
+    "dict.get": ("dict_get", None),
+    "Jotgate": ("ours_hit", None),
+    "Jotgate + claims": ("ours_hit_claims", None),
+}
+VERIFYING_AGAIN = ("ryjwt", "oxyjwt", "PyJWT 2.13")
+KNOWN_TOKENS = 500
 
 
-def compare(workers: dict[str, Worker], alg: str, rounds: int) -> dict[str, dict[str, Any]]:
+def compare_known(cold: dict[str, Worker], rounds: int) -> dict[str, dict[str, Any]]:
+    """Bind, check and time on tokens seen before: checking the answers has shown each of them once."""
+    started = {name: Worker.python(*spec) for name, spec in REMEMBERING.items()}
+    directory = rivals.node_directory()
+    if isinstance(directory, str):
+        print(f"\nwithout fast-jwt: {directory}")
+    else:
+        started["fast-jwt, cached"] = Worker.fast_jwt(directory, "cached")
+        started["fast-jwt"] = Worker.fast_jwt(directory, "uncached")
+    again = {name: cold[name] for name in VERIFYING_AGAIN if name in cold}
+    rows = compare(started | again, "HS256", rounds, KNOWN_TOKENS)
+    for worker in started.values():
+        worker.close()
+    return rows
+
+
+def compare(workers: dict[str, Worker], alg: str, rounds: int, tokens: int = 64) -> dict[str, dict[str, Any]]:
     """Bind, check and time all libraries on one algorithm's tokens."""
-    corpus = make_corpus(alg)
+    corpus = make_corpus(alg, tokens)
     rows: dict[str, dict[str, Any]] = {}
     counts: dict[str, int] = {}
     for name, worker in workers.items():
@@ -154,13 +180,17 @@ def main() -> int:
     for alg in ALGORITHMS:
         rows[alg] = compare(workers, alg, options.rounds)
         show(alg, rows[alg])
+    known = {} if options.only else compare_known(workers, options.rounds)
+    if known:
+        show("HS256, seen before", known)
     for worker in workers.values():
         worker.close()
     if not options.only:
         RESULTS.mkdir(exist_ok=True)
-        document = {"machine": machine(), "rounds": options.rounds, "rows": rows}
+        document = {"machine": machine(), "rounds": options.rounds, "rows": rows, "known": known}
         (RESULTS / f"others-{running}.json").write_text(json.dumps(document, indent=1) + "\n")
-    wrong = [f"{name} {alg}" for alg in rows for name in rows[alg] if "Jotgate" in name and rows[alg][name]["faults"]]
+    tables = [*rows.values(), known]
+    wrong = [name for table in tables for name, row in table.items() if "Jotgate" in name and row["faults"]]
     return 1 if wrong else 0
 
 
