@@ -262,8 +262,10 @@ def flooding() -> list[Gate]:
         return [Gate("new tokens, cache full / no cache", best["flooded"] / best["cold"], INSERTION, "x", detail)]
 
     gates = settle(rows, judge)
-    if cache.stats()["hits"] != full["hits"]:
-        raise SystemExit("a token of the flood was known")
+    after = cache.stats()
+    # A ghost is a fingerprint: once in some hundred thousand insertions a token is taken for another, and stays.
+    if after["hits"] - full["hits"] > (after["misses"] - full["misses"]) // 1000:
+        raise SystemExit("tokens of the flood were known")
     return gates
 
 
