@@ -2,10 +2,11 @@
 
 Counts do not jitter, so a small regression shows that no clock on a shared machine could. Start-up cancels
 out: the same child runs with few and with many calls, and only the difference counts. The prepared HMAC is
-counted the same way and taken off, since it is the primitive's and not ours.
+counted the same way and taken off, since it is the primitive's and not ours. A hit has no primitive: its count is what
+the calling loop takes too.
 
-usage: instructions.py            counts, and prints
-       instructions.py CALLS HMACS   is what runs below callgrind
+usage: instructions.py                      counts, and prints
+       instructions.py CALLS HMACS HITS     is what runs below callgrind
 """
 
 import os
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 CALLS = 2000
 KEY = bytes(range(32))
@@ -26,45 +28,67 @@ CLAIMS = (
 )
 
 
-def child(calls: int, hmacs: int) -> None:
-    """Run `calls` verifications and `hmacs` bare HMACs over the same token."""
+class Counted(NamedTuple):
+    """Instructions for one of each: cold verification, prepared HMAC, verification of a known token."""
+
+    verify: int
+    hmac: int
+    hit: int
+
+
+def child(calls: int, hmacs: int, hits: int) -> None:
+    """Run `calls` verifications and `hmacs` bare HMACs over the same token, and `hits` of one of 700 characters."""
     import ours
+    import ours_hit
     from cryptography.hazmat.primitives import hashes, hmac
-    from tokens import PAYLOAD_BYTES, b64url
+    from tokens import LONGER_PAYLOAD_BYTES, PAYLOAD_BYTES, b64url
 
     assert len(CLAIMS) == PAYLOAD_BYTES
-    data = b64url(b'{"alg":"HS256","typ":"JWT"}') + b"." + b64url(CLAIMS)
+    longer = CLAIMS[:-2].ljust(LONGER_PAYLOAD_BYTES - 2, b"x") + CLAIMS[-2:]
     context = hmac.HMAC(KEY, hashes.SHA256())
-    mac = context.copy()
-    mac.update(data)
-    text = (data + b"." + b64url(mac.finalize())).decode()
-    verify = ours.bind("HS256", KEY)
-    assert verify(text).subject == "23cf68463b8ac75c14cae28e"
     copy = context.copy
+
+    def signing_input(claims: bytes) -> bytes:
+        return b64url(b'{"alg":"HS256","typ":"JWT"}') + b"." + b64url(claims)
+
+    def signed(data: bytes) -> str:
+        mac = copy()
+        mac.update(data)
+        return (data + b"." + b64url(mac.finalize())).decode()
+
+    data = signing_input(CLAIMS)
+    text, known = signed(data), signed(signing_input(longer))
+    assert len(known) == 700
+    verify, recall = ours.bind("HS256", KEY), ours_hit.bind("HS256", KEY)
+    for call, token in ((verify, text), (recall, known)):
+        assert call(token).subject == "23cf68463b8ac75c14cae28e"
     for _ in range(calls):
         verify(text)
     for _ in range(hmacs):
         mac = copy()
         mac.update(data)
         mac.finalize()
+    for _ in range(hits):
+        recall(known)
 
 
-def count() -> tuple[int, int] | str:
-    """Return instructions for (one verification, one prepared HMAC), or the reason why they cannot be
-    counted."""
+def count() -> Counted | str:
+    """Return the counts, or the reason why nothing can be counted."""
     if shutil.which("valgrind") is None:
         return "valgrind is not installed"
+    few = [100, 100, 100]
     try:
-        base, more_calls, more_hmacs = (_total(*run) for run in ((100, 100), (100 + CALLS, 100), (100, 100 + CALLS)))
+        base = _total(*few)
+        more = (_total(*few[:i], 100 + CALLS, *few[i + 1 :]) for i in range(len(few)))
+        return Counted(*((total - base) // CALLS for total in more))
     except RuntimeError as failure:
         return str(failure)
-    return (more_calls - base) // CALLS, (more_hmacs - base) // CALLS
 
 
-def _total(calls: int, hmacs: int) -> int:
+def _total(*counts: int) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={Path(scratch, 'out')}"]
-        command += [sys.executable, __file__, str(calls), str(hmacs)]
+        command += [sys.executable, __file__, *map(str, counts)]
         done = subprocess.run(
             command, capture_output=True, text=True, env=os.environ | {"PYTHONHASHSEED": "0"}, check=False
         )
@@ -75,10 +99,11 @@ def _total(calls: int, hmacs: int) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
-        child(int(sys.argv[1]), int(sys.argv[2]))
+    if len(sys.argv) == 4:
+        child(*map(int, sys.argv[1:]))
     else:
         result = count()
         if isinstance(result, str):
             sys.exit(result)
-        print(f"verify {result[0]}, prepared HMAC {result[1]}, engine {result[0] - result[1]}")
+        engine = result.verify - result.hmac
+        print(f"verify {result.verify}, prepared HMAC {result.hmac}, engine {engine}; hit {result.hit}")

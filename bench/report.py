@@ -28,7 +28,11 @@ every round; each row's claims were compared, and its reject twins (tampered, wr
 expired) had to be refused. Times are those of the fastest round: the machine is shared, and noise only adds.
 The other libraries return a dict, so the multiples are of the row in which we have built our claims and read
 one as well. Compare within one table: the tables are runs of their own."""
-OURS, YARDSTICK, FLOOR = "Jotgate", "Jotgate + claims", "cryptography"
+KNOWN_INTRODUCTION = """\
+A token seen before, HS256: 500 tokens in turn, each time in a new string, whose hash nobody knows yet. A hit of
+ours compares every byte and checks time, keys and revocation again; `dict.get` checks nothing. Libraries without
+a cache verify again; fast-jwt (on Node) is shown both ways."""
+OURS, YARDSTICK, FLOOR, LOOK_UP = "Jotgate", "Jotgate + claims", "cryptography", "dict.get"
 
 
 def load() -> list[dict[str, Any]]:
@@ -81,6 +85,35 @@ def label(name: str, version: str) -> str:
     return f"{name.partition(' ')[0]} {version}"
 
 
+def known_table(document: dict[str, Any]) -> str:
+    """Return the comparison on tokens seen before as a Markdown table."""
+    rows = document["known"]
+    unit = rows[OURS]["best_us"]
+    lines = ["| seen before | us | multiple of *hit* |", "|---|---:|---:|"]
+    for name, row in rows.items():
+        title = known_label(name, row["version"])
+        bold = "**" if name == OURS else ""
+        mark = "&dagger;" if row["faults"] else ""
+        taken = f"{row['best_us']:.3f}" if row["best_us"] < 1 else figure(row["best_us"])
+        lines.append(f"| {title} | {bold}{taken}{bold}{mark} | {row['best_us'] / unit:.2f}x |")
+    faults = [f"{name}: {fault}" for name, row in rows.items() for fault in row["faults"]]
+    if faults:
+        lines.append(f"\n&dagger; gave a wrong answer: {'; '.join(faults)}.")
+    return "\n".join(lines)
+
+
+def known_label(name: str, version: str) -> str:
+    """Return the first cell of a row of the table on tokens seen before."""
+    if name == LOOK_UP:
+        return f"floor: `dict.get` of CPython {version}"
+    if name == YARDSTICK:
+        return "**Jotgate, hit, and read `claims`**"
+    if name == OURS:
+        return f"**Jotgate {version}, hit**"
+    library, _, cached = name.partition(", ")
+    return f"{library.partition(' ')[0]} {version}{', hit in its cache' if cached else ''}"
+
+
 def figure(value: float) -> str:
     """Round to what the measurement can carry."""
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
@@ -100,6 +133,12 @@ def section(documents: list[dict[str, Any]]) -> str:
         if document is newest:
             relative = plot.relative_to(ROOT).as_posix()
             parts += [f"![Time for one verification, by library and algorithm]({relative})", ""]
+    if newest.get("known"):
+        plot = PLOTS / f"known-{newest['machine']['python'].rpartition('.')[0]}.svg"
+        plot.write_text(known_drawing(newest))
+        relative = plot.relative_to(ROOT).as_posix()
+        parts += [KNOWN_INTRODUCTION, "", f"**CPython {newest['machine']['python']}**", "", known_table(newest), ""]
+        parts += [f"![Time for a token seen before, by library]({relative})", ""]
     parts.append(f"On {machine['cpu']}, {machine['system']}. `make bench` repeats it; the limits: `bench/gates.py`.")
     return "\n".join(parts) + "\n"
 
@@ -112,6 +151,15 @@ def drawing(document: dict[str, Any]) -> str:
     machine = document["machine"]
     title = f"Cold verification of one token, microseconds (log scale) - CPython {machine['python']}"
     return bars(title, f"{machine['cpu']}, {machine['date']}", panels, {OURS, YARDSTICK}, {FLOOR})
+
+
+def known_drawing(document: dict[str, Any]) -> str:
+    """Return the comparison on tokens seen before as an SVG plot."""
+    machine = document["machine"]
+    panel = [(name, row["best_us"]) for name, row in document["known"].items()]
+    title = f"One HS256 token seen before, microseconds (log scale) - CPython {machine['python']}"
+    subtitle = f"{machine['cpu']}, {machine['date']}"
+    return bars(title, subtitle, {"verify": panel}, {OURS, YARDSTICK}, {LOOK_UP})
 
 
 def record(source: Path) -> None:

@@ -1,4 +1,5 @@
-"""Jotgate against the others: cold verification of one fresh token, policy equal, every answer checked.
+"""Jotgate against the others: cold verification of one fresh token, policy equal, every answer checked. Then HS256
+tokens that were seen before, beside what the closest others take, who verify again or have a cache as well.
 
 Each library sits in its own process. All of them take turns in every round, in an order that moves on by one
 each time, while the rest wait: what the machine does meanwhile hits all alike.
@@ -19,6 +20,7 @@ from statistics import median
 from typing import Any
 
 import rivals
+from remote import Worker
 from rivals import BENCH, ROOT
 from tokens import ALGORITHMS, make_corpus
 
@@ -37,41 +39,39 @@ LIBRARIES: dict[str, tuple[str, str | None]] = {
     "Authlib": ("others.authlib", "main"),
     "python-jose": ("others.python_jose", "main"),
 }
+# What remembers tokens, and beside it the fastest of those that verify again, and the one that most programs use.
+REMEMBERING: dict[str, tuple[str, str | None]] = {
+    "dict.get": ("dict_get", None),
+    "Jotgate": ("ours_hit", None),
+    "Jotgate + claims": ("ours_hit_claims", None),
+}
+VERIFYING_AGAIN = ("ryjwt", "oxyjwt", "PyJWT 2.13")
+KNOWN_TOKENS = 500
 
 
-class Worker:
-    """A library's process."""
-
-    def __init__(self, module: str, source: str | None) -> None:
-        command = [sys.executable, str(BENCH / "worker.py"), module]
-        if source is not None:
-            command.append(str(rivals.directory(source)))
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def ask(self, **request: Any) -> Any:
-        """Send one request and wait for its answer."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit(f"a worker ended early: {self._process.args!r}")
-        return json.loads(line)
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.communicate()
+def compare_known(cold: dict[str, Worker], rounds: int) -> dict[str, dict[str, Any]]:
+    """Bind, check and time on tokens seen before: checking the answers has shown each of them once."""
+    started = {name: Worker.python(*spec) for name, spec in REMEMBERING.items()}
+    directory = rivals.node_directory()
+    if isinstance(directory, str):
+        print(f"\nwithout fast-jwt: {directory}")
+    else:
+        started["fast-jwt, cached"] = Worker.fast_jwt(directory, "cached")
+        started["fast-jwt"] = Worker.fast_jwt(directory, "uncached")
+    again = {name: cold[name] for name in VERIFYING_AGAIN if name in cold}
+    rows = compare(started | again, "HS256", rounds, KNOWN_TOKENS)
+    for worker in started.values():
+        worker.close()
+    return rows
 
 
-def compare(workers: dict[str, Worker], alg: str, rounds: int) -> dict[str, dict[str, Any]]:
+def compare(workers: dict[str, Worker], alg: str, rounds: int, tokens: int = 64) -> dict[str, dict[str, Any]]:
     """Bind, check and time all libraries on one algorithm's tokens."""
-    corpus = make_corpus(alg)
-    document = corpus.to_json()
+    corpus = make_corpus(alg, tokens)
     rows: dict[str, dict[str, Any]] = {}
     counts: dict[str, int] = {}
     for name, worker in workers.items():
-        answer = worker.ask(op="bind", corpus=document)
+        answer = worker.bind(corpus)
         if not answer["supported"]:
             continue
         rows[name] = {"version": answer["version"], "faults": answer["faults"], "rounds": []}
@@ -117,14 +117,23 @@ def machine() -> dict[str, str]:
 
 
 def under(version: str, arguments: list[str]) -> int:
-    """Run this script again under another Python, in a virtual environment with Jotgate built for it.
+    """Run this script again under another Python, in an environment of its own."""
+    python = environment(version)
+    if python is None:
+        print(f"no Python {version} on this machine: its comparison is skipped")
+        return 0
+    return subprocess.run([python, BENCH / "run.py", *arguments], check=False).returncode
+
+
+def environment(version: str) -> Path | None:
+    """Return the interpreter of a virtual environment with Jotgate built for that Python; None where there is no such
+    Python.
 
     It gets the versions of `cryptography` and `orjson` that this interpreter has, whatever is newest.
     """
     found = find_python(version)
     if found is None:
-        print(f"no Python {version} on this machine: its comparison is skipped")
-        return 0
+        return None
     home = ROOT / f".venv-bench-{version}"
     python = home / "bin" / "python"
     if not python.exists():
@@ -133,7 +142,7 @@ def under(version: str, arguments: list[str]) -> int:
     subprocess.run([*pip, *(f"{name}=={metadata.version(name)}" for name in ("cryptography", "orjson"))], check=True)
     # Always built anew: the tree changes without a new version number.
     subprocess.run([*pip, "--force-reinstall", "--no-deps", ROOT], check=True)
-    return subprocess.run([python, BENCH / "run.py", *arguments], check=False).returncode
+    return python
 
 
 def find_python(version: str) -> str | None:
@@ -166,18 +175,22 @@ def main() -> int:
         chosen = {name: LIBRARIES[name] for name in options.only.split(",")}
     if sys.version_info < (3, 12):
         chosen = {name: spec for name, spec in chosen.items() if name != "ryjwt"}
-    workers = {name: Worker(*spec) for name, spec in chosen.items()}
+    workers = {name: Worker.python(*spec) for name, spec in chosen.items()}
     rows = {}
     for alg in ALGORITHMS:
         rows[alg] = compare(workers, alg, options.rounds)
         show(alg, rows[alg])
+    known = {} if options.only else compare_known(workers, options.rounds)
+    if known:
+        show("HS256, seen before", known)
     for worker in workers.values():
         worker.close()
     if not options.only:
         RESULTS.mkdir(exist_ok=True)
-        document = {"machine": machine(), "rounds": options.rounds, "rows": rows}
+        document = {"machine": machine(), "rounds": options.rounds, "rows": rows, "known": known}
         (RESULTS / f"others-{running}.json").write_text(json.dumps(document, indent=1) + "\n")
-    wrong = [f"{name} {alg}" for alg in rows for name in rows[alg] if "Jotgate" in name and rows[alg][name]["faults"]]
+    tables = [*rows.values(), known]
+    wrong = [name for table in tables for name, row in table.items() if "Jotgate" in name and row["faults"]]
     return 1 if wrong else 0
 
 

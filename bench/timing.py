@@ -46,6 +46,16 @@ def bare_raise(_call: Callable[[Any], Any], items: Sequence[Any]) -> int:
     return perf_counter_ns() - start
 
 
+def time_slices(
+    call: Callable[[Any], Any],
+    items: Sequence[Any],
+    loop: Callable[[Callable[[Any], Any], Sequence[Any]], int] = call_each,
+) -> list[int]:
+    """Return the nanoseconds of each `SLICE` of the items."""
+    slices = [items[i : i + SLICE] for i in range(0, len(items), SLICE)]
+    return [loop(call, part) for part in slices]
+
+
 class Row:
     """One thing timed in a sweep.
 
@@ -70,19 +80,26 @@ class Row:
     def run(self) -> None:
         """Time one round and fold it in."""
         items = self.fresh()
-        slices = [items[i : i + SLICE] for i in range(0, len(items), SLICE)]
-        taken = [self.loop(self.call, part) for part in slices]
-        self._rounds.append(sum(taken) / len(items))
+        self.fold(time_slices(self.call, items, self.loop), len(items))
+
+    def fold(self, taken: Sequence[int], count: int) -> None:
+        """Take in one round of `count` calls: the nanoseconds of each slice."""
+        self._rounds.append(sum(taken) / count)
         if self._best:
             self._best = [min(pair) for pair in zip(self._best, taken, strict=True)]
         else:
             self._best = [float(ns) for ns in taken]
-        self._count = len(items)
+        self._count = count
 
     @property
     def best(self) -> float:
         """Microseconds an item: the fastest run of each slice, added up."""
         return sum(self._best) / self._count / 1000
+
+    @property
+    def fastest(self) -> float:
+        """Microseconds an item: the fastest round."""
+        return min(self._rounds) / 1000
 
     @property
     def typical(self) -> float:

@@ -21,6 +21,7 @@ ALGORITHMS = ("HS256", "RS256", "ES256", "EdDSA")
 ISSUER = "https://auth.example.com"
 AUDIENCE = "https://api.example.com"
 PAYLOAD_BYTES = 254
+LONGER_PAYLOAD_BYTES = 464  # makes an HS256 token of 700 characters
 LIFETIME = 6 * 3600
 
 
@@ -85,8 +86,8 @@ def b64url(data: bytes) -> bytes:
     return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
-def claims_set(now: int, **changes: Any) -> dict[str, Any]:
-    """Return eight claims whose compact JSON is exactly `PAYLOAD_BYTES` long."""
+def claims_set(now: int, payload_bytes: int = PAYLOAD_BYTES, **changes: Any) -> dict[str, Any]:
+    """Return eight claims whose compact JSON is exactly `payload_bytes` long."""
     claims = {
         "iss": ISSUER,
         "sub": secrets.token_hex(12),
@@ -97,7 +98,7 @@ def claims_set(now: int, **changes: Any) -> dict[str, Any]:
         "jti": secrets.token_hex(16),
         "scope": "",
     }
-    room = PAYLOAD_BYTES - len(_compact(claims))
+    room = payload_bytes - len(_compact(claims))
     claims["scope"] = "orders:read orders:write invoices:read".ljust(room, "x")[:room]
     return claims | changes
 
@@ -141,11 +142,11 @@ class Signer:
         return Signed(data + b"." + b64url(signature), claims, data, signature)
 
 
-def make_corpus(alg: str, count: int = 64) -> Corpus:
+def make_corpus(alg: str, count: int = 64, payload_bytes: int = PAYLOAD_BYTES) -> Corpus:
     """Make a key, `count` distinct tokens and their reject twins for one algorithm."""
     signer = Signer(alg)
     now = int(time.time())
-    signed = tuple(signer.sign(claims_set(now)) for _ in range(count))
+    signed = tuple(signer.sign(claims_set(now, payload_bytes)) for _ in range(count))
     good = signed[0]
     flipped = bytes([good.signature[0] ^ 1]) + good.signature[1:]
     twins = {
