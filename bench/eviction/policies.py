@@ -385,16 +385,16 @@ class Settings:
         ceiling: share that the cap starts from, and never exceeds.
         step: entries by which one hit of evidence moves the cap.
         late: a hit promotes if since its token came in at least this share of the window has come in after it.
-        ghosts: fingerprints remembered for each entry of the cache.
+        ghosts: fingerprints remembered beyond the shadow for each entry of the cache; 0 is no table.
         ways: fingerprints in a bucket.
         sweep: slots looked at for expired entries on each miss.
     """
 
     floor: float = 0.10
-    ceiling: float = 0.65
+    ceiling: float = 0.70
     step: float = 4.0
     late: float = 0.10
-    ghosts: float = 8.0
+    ghosts: float = 0.0
     ways: int = 8
     sweep: int = 4
 
@@ -443,8 +443,8 @@ class Entry:
 class Judged:
     """Ours: LRU whose newcomers may take only so much, and a shadow of plain LRU that judges how much.
 
-    Two lists, both in order of last use: `window` for newcomers, `main` for tokens that came back late or after an
-    eviction. The victim is the older of the two tails, which is true LRU, unless the window is over its cap: then it
+    Two lists, both in order of last use: `window` for newcomers, `main` for tokens that came back late while only
+    the shadow held them. The victim is the older of the two tails, which is true LRU, unless the window is over its cap: then it
     is the window's. The shadow knows what true LRU would hold. A hit of ours that LRU would have missed lowers the
     cap, a miss of ours that LRU would have hit raises it.
     """
@@ -460,7 +460,7 @@ class Judged:
         self._shadow: OrderedDict[int, int] = OrderedDict()
         self._window_bytes = self._bytes = self._shadow_bytes = 0
         self._uses = self._arrivals = 0
-        self._ghost = Ghost(int(entries * settings.ghosts), settings.ways)
+        self._ghost = Ghost(int(entries * settings.ghosts), settings.ways if settings.ghosts else 0)
         self._slots: list[Entry | None] = [None] * entries
         self._free = list(range(entries))
         self._hand = 0

@@ -46,12 +46,12 @@ WITH_SMALL = (
 VARIANTS: dict[str, Settings] = {
     "chosen": Settings(),
     "ceiling 0.5": Settings(ceiling=0.5),
-    "ceiling 0.7": Settings(ceiling=0.7),
+    "ceiling 0.65": Settings(ceiling=0.65),
     "ceiling 0.85": Settings(ceiling=0.85),
     "step 1": Settings(step=1.0),
     "late 0 (first hit promotes)": Settings(late=0.0),
-    "no ghost table": Settings(ghosts=0.0, ways=0),
-    "ghosts 16": Settings(ghosts=16.0),
+    "ghosts 2": Settings(ghosts=2.0),
+    "ghosts 8": Settings(ghosts=8.0),
     "no sweep": Settings(sweep=0),
     "fixed cap 0.1": Settings(ceiling=0.1),
 }
@@ -74,18 +74,28 @@ Where the honest rate of ours equals LRU's to the digit, ours has found nothing 
 
 ## What was chosen
 
-True LRU whose newcomers are capped. Tokens that came back late, or after an eviction, are in `main`, the others in
+True LRU whose newcomers are capped. Tokens that came back late, or that the shadow still held when we did not, are in `main`, the others in
 the `window`; both lists are in order of last use. The victim is the older of the two tails, as in true LRU, unless the
 window is over its cap: then the victim is the window's. A shadow of true LRU (digests, no tokens) judges the cap: a
 hit that LRU would have missed lowers it, a miss that LRU would have hit raises it. Entries that have expired are
 swept up on misses.
 
-Each fixed policy but CLOCK and FIFO beats LRU by far on floods and loops, and falls below it where users move on,
-where calls come in bursts or where main fills with expired tokens. No fixed share of a window passed all rows. What a
-flood can do with tokens that are used again at a distance is to make LRU look good: then the cache becomes LRU.
+Every other policy of the table falls below LRU somewhere: where users move on, where calls come in bursts, where main
+fills with expired tokens.
 
-The ceiling was tuned on these traces: near it, single hits decide (see the small table). On other seeds a row may be
-some hits below LRU.
+## What the numbers do not show
+
+The ceiling and the absence of a ghost table were picked after some fifty configurations had run on these very traces,
+by the count of rows below LRU. So zero rows below is what was selected for, not a finding. Two sets of traces that had
+no part in it (`TRACE_SEED=1000` and `2000`) have one row of 117 below LRU each, by one hit: `shift-abrupt` at 5 % and
+`sizes-0.8` at 20 %. A ceiling of 0.85 has none in all three sets, and protects less from floods.
+
+Where the rate of ours is LRU's to the digit, ours gained nothing: the cap did not bind.
+
+The aim that honest users keep 80 % of their calm hit rate under a flood of tokens used once is missed: see the
+`flood-50x` row at 60 % and the `expiry+flood` rows at 10x and 50x. A ghost table of 8 fingerprints an entry repairs
+most of these, and costs rows of a few hits below LRU. Tokens used again at a distance defeat every setting: they look
+like users, LRU hits them too, and the cap follows LRU.
 
 {summary}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -52,6 +53,11 @@ class Trace:
         return Trace(self.name, self.requests[:count], min(self.judged_from, count))
 
 
+def _rng(seed: int) -> random.Random:
+    """Return a generator; TRACE_SEED in the environment makes other traces of the same kinds."""
+    return random.Random(seed + int(os.environ.get("TRACE_SEED", "0")))
+
+
 def _size(token: int) -> int:
     """Return 700 to 1099 bytes, fixed for a token."""
     return 700 + token * 2654435761 % 2**32 % 400
@@ -77,13 +83,13 @@ def _lasting(name: str, tokens: Iterator[int], count: int) -> Trace:
 
 def zipf(alpha: float, count: int = 100_000) -> Trace:
     """Independent users, a few of them busy."""
-    sample = _zipf(random.Random(1), 10_000, alpha)
+    sample = _zipf(_rng(1), 10_000, alpha)
     return _lasting(f"zipf-{alpha}", iter(sample, -1), count)
 
 
 def scan(alpha: float, count: int = 120_000) -> Trace:
     """Zipf, and after each 12 000 requests one pass over 4 000 tokens never seen before or after."""
-    sample = _zipf(random.Random(2), 8_000, alpha)
+    sample = _zipf(_rng(2), 8_000, alpha)
 
     def tokens() -> Iterator[int]:
         fresh = itertools.count(1_000_000)
@@ -96,7 +102,7 @@ def scan(alpha: float, count: int = 120_000) -> Trace:
 
 def scan_mixed(count: int = 120_000) -> Trace:
     """Zipf with a slow crawler in between: every third request is a token never seen before or after."""
-    sample = _zipf(random.Random(3), 8_000, 0.9)
+    sample = _zipf(_rng(3), 8_000, 0.9)
     fresh = itertools.count(1_000_000)
     return _lasting("zipf-0.9+crawler", (next(fresh) if n % 3 == 2 else sample() for n in itertools.count()), count)
 
@@ -114,13 +120,13 @@ def loops(count: int = 100_000) -> Trace:
 
 def loop_zipf(count: int = 100_000) -> Trace:
     """Half a loop over 2 500 tokens (a cron that walks all its accounts), half Zipf users."""
-    sample = _zipf(random.Random(4), 5_000, 1.0)
+    sample = _zipf(_rng(4), 5_000, 1.0)
     return _lasting("loop+zipf", (n // 2 % 2_500 + 1_000_000 if n % 2 else sample() for n in itertools.count()), count)
 
 
 def shift_abrupt(count: int = 120_000) -> Trace:
     """Eight phases, each with 1 500 users of its own (Zipf 0.8); nobody comes back."""
-    rng = random.Random(5)
+    rng = _rng(5)
 
     def tokens() -> Iterator[int]:
         for phase in itertools.count():
@@ -133,7 +139,7 @@ def shift_abrupt(count: int = 120_000) -> Trace:
 
 def shift_gradual(count: int = 120_000) -> Trace:
     """2 000 users at a time (Zipf 0.8); in each 15 requests one leaves for good and a new one comes."""
-    rng = random.Random(6)
+    rng = _rng(6)
     sample = _zipf(rng, 2_000, 0.8)
     present = list(range(2_000))
     fresh = itertools.count(2_000)
@@ -149,7 +155,7 @@ def shift_gradual(count: int = 120_000) -> Trace:
 
 def shift_day(count: int = 120_000) -> Trace:
     """Three regions of 2 000 users (Zipf 0.9) that wake and sleep in turn, twice around; a tenth are awake always."""
-    rng = random.Random(7)
+    rng = _rng(7)
     samples = [_zipf(rng, 2_000, 0.9) for _ in range(3)]
 
     def tokens() -> Iterator[int]:
@@ -164,7 +170,7 @@ def shift_day(count: int = 120_000) -> Trace:
 
 def recency(count: int = 100_000) -> Trace:
     """The home ground of LRU: 80 % reuse a recent token (stack distance log-uniform), 20 % a new token."""
-    rng = random.Random(8)
+    rng = _rng(8)
 
     def tokens() -> Iterator[int]:
         seen: list[int] = []
@@ -182,14 +188,14 @@ def recency(count: int = 100_000) -> Trace:
 
 def bursts(count: int = 120_000) -> Trace:
     """4 000 users (Zipf 0.7); each visit is 3 to 8 calls of one token, interleaved with some 20 other visits."""
-    rng = random.Random(9)
+    rng = _rng(9)
     sample = _zipf(rng, 4_000, 0.7)
     return _lasting("bursts", _bursts(rng, sample), count)
 
 
 def bursts_fresh(count: int = 120_000) -> Trace:
     """Bursts as a single-page application makes them, and two visits of three come with a token never seen again."""
-    rng = random.Random(10)
+    rng = _rng(10)
     sample = _zipf(rng, 3_000, 0.8)
     fresh = itertools.count(1_000_000)
     return _lasting("bursts-fresh", _bursts(rng, lambda: sample() if rng.random() < 0.33 else next(fresh)), count)
@@ -212,10 +218,10 @@ def _bursts(rng: random.Random, sample: Callable[[], int]) -> Iterator[int]:
 
 def one_hit_wonders(count: int = 120_000) -> Trace:
     """Of the tokens 70 % are used once: Zipf users, and between them tokens that never come back."""
-    sample = _zipf(random.Random(11), 9_000, 0.9)
+    sample = _zipf(_rng(11), 9_000, 0.9)
     fresh = itertools.count(1_000_000)
     # 120 000 requests: about 7 500 of the 9 000 users are seen, and 17 500 tokens come once.
-    rng = random.Random(12)
+    rng = _rng(12)
     return _lasting("one-hit", iter(lambda: next(fresh) if rng.random() < 0.146 else sample(), -1), count)
 
 
@@ -252,14 +258,14 @@ class _Users:
 
 def expiry(alpha: float, count: int = 120_000) -> Trace:
     """Users whose tokens are replaced every 5 to 15 minutes, for an hour and a half."""
-    rng = random.Random(13)
+    rng = _rng(13)
     users = _Users(rng, 3_000, alpha)
     return Trace(f"expiry-{alpha}", [users.request(n / 20.0, users.user()) for n in range(count)])
 
 
 def expiry_bursts(count: int = 120_000) -> Trace:
     """Tokens replaced every 5 to 15 minutes, each visit 3 to 8 calls of one user."""
-    rng = random.Random(14)
+    rng = _rng(14)
     users = _Users(rng, 3_000, 0.7)
     calls = _bursts(rng, users.user)
     return Trace("expiry-bursts", [users.request(n / 20.0, next(calls)) for n in range(count)])
@@ -274,12 +280,12 @@ def flood(times: int, uses: int = 1, spaced: bool = False, dies: bool = False) -
         spaced: a token's uses lie up to 1 000 requests of the attacker apart, instead of one behind the other.
         dies: the honest tokens live 300 to 900 s, the attacker's 900 s; otherwise nothing expires.
     """
-    rng = random.Random(15)
+    rng = _rng(15)
     honest = 20_000 if times < 20 else 8_000
     begins = honest // 4
     users = _Users(rng, 800, 0.9)
     sample = _zipf(rng, 800, 0.9)
-    minted = _minted(random.Random(16), uses, spaced)
+    minted = _minted(_rng(16), uses, spaced)
     requests: list[Request] = []
     judged_from = 0
     ends = begins + min(honest, 220_000 // times)
