@@ -443,10 +443,10 @@ class Entry:
 class Judged:
     """Ours: LRU whose newcomers may take only so much, and a shadow of plain LRU that judges how much.
 
-    Two lists, both in order of last use: `window` for newcomers, `main` for tokens that came back late while only
-    the shadow held them. The victim is the older of the two tails, which is true LRU, unless the window is over its cap: then it
-    is the window's. The shadow knows what true LRU would hold. A hit of ours that LRU would have missed lowers the
-    cap, a miss of ours that LRU would have hit raises it.
+    Two lists, both in order of last use: `window` for newcomers, `main` for tokens that came back late, or that the
+    shadow still held when we did not. The victim is the older of the two tails, which is true LRU, unless the window
+    is over its cap: then it is the window's. The shadow knows what true LRU would hold. A hit of ours that LRU would
+    have missed lowers the cap, a miss of ours that LRU would have hit raises it.
     """
 
     def __init__(self, entries: int, size_limit: int, settings: Settings = Settings()) -> None:
