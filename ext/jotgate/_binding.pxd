@@ -5,7 +5,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint32_t
 
-from jotgate._cache cimport HeaderMemo
+from jotgate._memo cimport HeaderMemo
 from jotgate._claims cimport CompiledPolicy
 from jotgate._codec cimport Compact, Span, span
 from jotgate._fault cimport Fault

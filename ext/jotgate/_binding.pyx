@@ -9,7 +9,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from jotgate._cache cimport HeaderMemo
+from jotgate._memo cimport HeaderMemo
 from jotgate._claims cimport CompiledPolicy
 from jotgate._codec cimport (
     Compact, Span, decode_base64url, decoded_size, encoded_size, is_canonical_tail, keyed_hash, same_bytes,

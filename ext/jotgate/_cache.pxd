@@ -1,4 +1,4 @@
-"""What a verifier remembers between tokens: headers, and whole verdicts."""
+"""The verified-token cache."""
 
 cimport cython
 from cpython.object cimport PyObject
@@ -6,20 +6,10 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from jotgate._codec cimport Span
 from jotgate._shadow cimport Shadow
-from jotgate._token cimport Header, Holder, VerifiedToken
+from jotgate._token cimport Holder, VerifiedToken
 
 cdef enum:
-    MEMO_SLOTS = 64                 # at most this many headers, one per slot
-    MEMO_SEGMENT_BYTES = 2048       # a longer one is read anew each time
     WAYS = 7                        # entries a bucket holds: with their tags one cache line
-
-
-@cython.final
-cdef class HeaderMemo:
-    cdef list _slots
-
-    cdef Header find(self, Span segment)
-    cdef int add(self, Header header) except -1
 
 
 cdef enum Queue:

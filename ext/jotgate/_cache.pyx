@@ -1,11 +1,6 @@
-"""What a verifier remembers between tokens.
+"""The verified-token cache.
 
-The header memo: a header segment seen before leads straight to its key. A gateway sees few different headers: one for
-each key and token kind. A memo belongs to one policy and one key snapshot and dies with them, so nothing in it can
-outlive a key. It is filled only after a signature checked out: who cannot sign cannot fill it. Bound: 64 headers of at
-most 2 KiB; a new one takes the place of the old one in its slot.
-
-The token cache: a text that was accepted before leads to its VerifiedToken, as long as everything that was decided then
+A text that was accepted before leads to its VerifiedToken, as long as everything that was decided then
 still holds; the engine asks for that on every hit (``Engine.recall``). What an entry means is that these exact bytes
 were accepted, and nothing else: the place in the table comes from a keyed hash over the end of the signature, the hit
 from comparing the whole text. Refusals are never remembered.
@@ -22,7 +17,6 @@ from comparing the whole text. Refusals are never remembered.
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -30,7 +24,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
 from jotgate._clock cimport wall_ns
-from jotgate._codec cimport Span, keyed_hash, same_bytes, span
+from jotgate._codec cimport Span, keyed_hash, span
 from jotgate._fault cimport EXP
 from jotgate._frozen cimport allocated
 from jotgate._json cimport ABSENT
@@ -38,37 +32,6 @@ from jotgate._shadow cimport Shadow
 from jotgate._token cimport Header, Holder, VerifiedToken
 
 from jotgate.errors import PolicyError
-
-# -- the header memo -------------------------------------------------------------------------------------------------
-
-cdef inline int slot_of(Span segment) noexcept nogil:
-    return <int>(keyed_hash(segment) >> 58)
-
-
-@cython.final
-cdef class HeaderMemo:
-    """Headers by their exact text."""
-
-    def __cinit__(self):
-        self._slots = [None] * MEMO_SLOTS
-
-    cdef Header find(self, Span segment):
-        """The header with this very text, or None."""
-        cdef Header header = <Header>self._slots[slot_of(segment)]
-        if header is not None and same_bytes(
-                segment, span(<const uint8_t*>PyBytes_AS_STRING(header.segment), len(header.segment))):
-            return header
-        return None
-
-    cdef int add(self, Header header) except -1:
-        cdef Span segment = span(<const uint8_t*>PyBytes_AS_STRING(header.segment), len(header.segment))
-        if segment.size > MEMO_SEGMENT_BYTES:
-            return 0
-        self._slots[slot_of(segment)] = header
-        return 0
-
-
-# -- the token cache -------------------------------------------------------------------------------------------------
 
 cdef enum:
     TAIL_BYTES = 64                 # of the text: what the place in the table is computed from

@@ -1,9 +1,6 @@
 from typing import final
 
 @final
-class HeaderMemo: ...
-
-@final
 class TokenCache:
     max_bytes: int
     max_entries: int | None

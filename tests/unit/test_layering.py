@@ -22,6 +22,7 @@ NATIVE_ORDER = [
     "_models",
     "_frozen",
     "_token",
+    "_memo",
     "_shadow",
     "_cache",
     "_flights",

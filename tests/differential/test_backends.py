@@ -1,0 +1,10 @@
+"""A slice of the comparison of both backends; CI runs a million cases (`.ci/run`)."""
+
+from tests.differential.backends import run, served
+
+
+def test_both_backends_say_the_same() -> None:
+    algorithms = served()
+    counts = run(6_000, 1, algorithms)
+    assert all(counts.values())
+    assert {"HS256", "RS256", "PS256", "ES256", "EdDSA"} <= set(algorithms)
