@@ -16,13 +16,15 @@ from jotgate import Policy, VerificationKey, VerifiedToken, Verifier
 VERSION = version("jotgate")
 
 
-def verifier(alg: str, key: bytes, *, max_token_bytes: int | None = None, **options: Any) -> Verifier:
+def verifier(
+    alg: str, key: bytes, *, max_token_bytes: int | None = None, backend: str = "auto", **options: Any
+) -> Verifier:
     """Build a verifier with the policy that every library of the comparison gets; `options` are `Verifier`'s own."""
     load = VerificationKey.from_secret if alg == "HS256" else VerificationKey.from_pem
     prepared = load(key, alg=alg)
     limits = {} if max_token_bytes is None else {"max_token_bytes": max_token_bytes}
     policy = Policy(algorithms=[alg], issuer=ISSUER, audience=AUDIENCE, **limits)
-    return Verifier(prepared, policy, backend="cryptography", **options)
+    return Verifier(prepared, policy, backend=backend, **options)
 
 
 def bind(alg: str, key: bytes) -> Callable[[str], VerifiedToken]:

@@ -299,6 +299,7 @@ cdef class BatchResult:
             work.size = text.size
             work.hash = slot_hash(text)
             work.generation = self._generation
+            work.now_ns = wall_ns()
             engine.remember(binding, &work, token)
         return token
 

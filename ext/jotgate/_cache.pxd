@@ -76,8 +76,9 @@ cdef class TokenCache:
     cdef uint64_t _hits, _misses, _evictions, _expired
 
     cdef bint find(self, Span text, uint64_t hash, Sighting* seen) noexcept
-    cdef void add(self, Span text, uint64_t hash, VerifiedToken token, int64_t opens_ns, int64_t closes_ns,
-                  uint64_t generation) noexcept
+    cdef void expect(self, uint64_t hash) noexcept
+    cdef void add(self, Span text, uint64_t hash, VerifiedToken token, int64_t now, int64_t opens_ns,
+                  int64_t closes_ns, uint64_t generation) noexcept
     cdef void forget(self, Span text, uint64_t hash) noexcept
     cdef void still_unrevoked(self, Span text, uint64_t hash, uint64_t generation) noexcept
 

@@ -23,7 +23,6 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
-from jotgate._clock cimport wall_ns
 from jotgate._codec cimport Span, keyed_hash, span
 from jotgate._fault cimport EXP
 from jotgate._frozen cimport allocated
@@ -33,10 +32,22 @@ from jotgate._token cimport Header, Holder, VerifiedToken
 
 from jotgate.errors import PolicyError
 
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+      #define jg_prefetch(at) __builtin_prefetch((at), 1)
+    #else
+      #define jg_prefetch(at) ((void)(at))
+    #endif
+    """
+    void prefetch "jg_prefetch"(const void* at) noexcept nogil
+
 cdef enum:
     TAIL_BYTES = 64                 # of the text: what the place in the table is computed from
     FIRST_BUCKETS = 32
     ENTRIES_PER_BUCKET = 3          # on average at most, of 7: with two buckets to choose from none gets full
+    HEADS_PER_BUCKET = 4            # of the shadow's chains; a power of two
+    MOST_BUCKETS = 1 << 28          # a billion tokens, and the shadow counts with 32 bits
     SWEPT_BUCKETS = 2               # looked through for expired tokens for each new one
     BIGGEST_SHARE = 8               # an entry of more than an eighth of the bytes is not worth what it would push out
 
@@ -210,11 +221,26 @@ cdef class TokenCache:
             Py_INCREF(<object>entry.token)
         return True
 
-    cdef void add(self, Span text, uint64_t hash, VerifiedToken token, int64_t opens_ns, int64_t closes_ns,
-                  uint64_t generation) noexcept:
-        """Remember a token that was accepted. Where memory or room is short it is simply not remembered."""
+    cdef void expect(self, uint64_t hash) noexcept:
+        """A token that is not here is being verified: meanwhile fetch what entering it will touch.
+
+        In a big cache that is memory which no processor cache holds: the buckets, and the victim with its token.
+        """
+        cdef Entry* victim = self._queues[<int>WINDOW].oldest
+        prefetch(&self._buckets[hash & self._bucket_mask])
+        prefetch(&self._buckets[other_place(hash) & self._bucket_mask])
+        if victim == NULL or self._queues[<int>WINDOW].bytes <= self._cap * self._bytes:
+            victim = self._queues[<int>MAIN].oldest if self._queues[<int>MAIN].oldest != NULL else victim
+        if victim != NULL and self._bytes > self.max_bytes // 2:
+            prefetch(victim.token)
+            prefetch(&self._buckets[victim.hash & self._bucket_mask])
+            prefetch(&self._buckets[other_place(victim.hash) & self._bucket_mask])
+            prefetch(victim.newer)
+
+    cdef void add(self, Span text, uint64_t hash, VerifiedToken token, int64_t now, int64_t opens_ns,
+                  int64_t closes_ns, uint64_t generation) noexcept:
+        """Remember a token that was accepted by the clock of `now`. Where memory or room is short it is not."""
         cdef Entry* entry
-        cdef int64_t now = wall_ns()
         if self.ttl_ns >= 0:
             closes_ns = min(closes_ns, now + self.ttl_ns)
         elif token._values[<int>EXP].kind == ABSENT:
@@ -336,7 +362,8 @@ cdef class TokenCache:
         cdef Bucket* bucket
         cdef uint64_t at
         cdef int i
-        if buckets == NULL:
+        if buckets == NULL or mask > MOST_BUCKETS:
+            free(buckets)
             return
         for at in range(old_size):
             for i in range(filling(&old[at])):
@@ -346,7 +373,8 @@ cdef class TokenCache:
         free(old)
         self._buckets = buckets
         self._bucket_mask = mask
-        self._bytes += (mask + 1 - old_size) * sizeof(Bucket) + self._shadow.double_room()
+        self._bytes += (mask + 1 - old_size) * sizeof(Bucket) + self._shadow.make_room(
+            <uint32_t>(ENTRIES_PER_BUCKET * (mask + 1)), <uint32_t>(HEADS_PER_BUCKET * (mask + 1)))
 
     # -- who stays
 

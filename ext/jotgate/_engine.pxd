@@ -23,6 +23,7 @@ cdef struct Work:
     int claim                       # the Claim that a refusal is about
     uint64_t hash                   # where a cache would keep the token
     uint64_t generation             # of the revocations, read before they were asked
+    int64_t now_ns                  # the wall clock by which the claims were judged
     Flight* flight                  # what others may be waiting for; NULL: nothing
 
 

@@ -175,6 +175,7 @@ cdef class Engine:
             if outcome.token != NULL:
                 return OK
             cache._misses += 1
+            cache.expect(work.hash)
         fault = split_compact(whole, self._allow_padding, &work.parts)
         if fault == OK:
             names_init(&work.names)
@@ -302,7 +303,8 @@ cdef class Engine:
                     Py_DECREF(payload)              # `payload` holds it now
             fault = payload_fault
         if fault == OK:
-            fault = binding.policy.check(document_of(payload), work.values, &work.names, wall_ns(), &work.claim)
+            work.now_ns = wall_ns()
+            fault = binding.policy.check(document_of(payload), work.values, &work.names, work.now_ns, &work.claim)
         if fault == OK and self._revoked is not None:
             work.generation = self._revoked.generation
             if self._revoked.revokes(document_of(payload), work.values):
@@ -350,7 +352,7 @@ cdef class Engine:
         if work.parts.padded:                       # several texts of one token would share what one may take
             return
         binding.policy.window(document_of(token.payload), token._values, &opens_ns, &closes_ns)
-        self._cache.add(span(work.parts.header.start, work.size), work.hash, token, opens_ns, closes_ns,
+        self._cache.add(span(work.parts.header.start, work.size), work.hash, token, work.now_ns, opens_ns, closes_ns,
                         work.generation)
 
 

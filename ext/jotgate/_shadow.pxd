@@ -12,15 +12,13 @@ cdef struct Shade:
     uint32_t older
     uint32_t chained                # the next of those that start at the same head, or of the free ones
 
-cdef enum:
-    HEADS_A_SHADE = 2
-
 
 @cython.final
 cdef class Shadow:
     cdef Shade* _shades             # from 1 on: index 0 is none
     cdef uint32_t* _heads           # by fingerprint, the first of a chain
-    cdef uint32_t _room             # shades there is memory for; a power of two
+    cdef uint32_t _room             # shades there is memory for, index 0 included
+    cdef uint32_t _head_mask
     cdef uint32_t _count
     cdef uint32_t _made             # as many as were ever in use at once
     cdef uint32_t _newest, _oldest, _free
@@ -32,7 +30,7 @@ cdef class Shadow:
     cdef void grow(self, uint32_t at, Py_ssize_t by_bytes) noexcept
     cdef void let_go(self, uint32_t at) noexcept
     cdef void clear(self) noexcept
-    cdef Py_ssize_t double_room(self) noexcept
+    cdef Py_ssize_t make_room(self, uint32_t count, uint32_t heads) noexcept
 
     cdef uint32_t* head_of(self, uint32_t print) noexcept
     cdef void link(self, uint32_t at) noexcept

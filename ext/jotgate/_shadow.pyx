@@ -8,17 +8,10 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
-cdef enum:
-    FIRST_ROOM = 64
-
 
 @cython.final
 cdef class Shadow:
     """An LRU list without values. Every operation is O(1)."""
-
-    def __cinit__(self):
-        if self.double_room() == 0:
-            raise MemoryError
 
     def __dealloc__(self):
         free(self._shades)
@@ -81,15 +74,18 @@ cdef class Shadow:
         while self._oldest:
             self.drop_oldest()
 
-    cdef Py_ssize_t double_room(self) noexcept:
-        """Make room for twice as many; return the bytes that this takes, 0 if there is no memory for it."""
-        cdef uint32_t room = 2 * self._room if self._room else FIRST_ROOM
+    cdef Py_ssize_t make_room(self, uint32_t count, uint32_t head_count) noexcept:
+        """Make room for `count` tokens in all, with a power of two of heads; return how many bytes more that takes.
+
+        0: there is no memory for it, and all stays as it was.
+        """
+        cdef uint32_t room = count + 1
         cdef Shade* shades = <Shade*>calloc(room, sizeof(Shade))
-        cdef uint32_t* heads = <uint32_t*>calloc(<size_t>HEADS_A_SHADE * room, sizeof(uint32_t))
-        cdef Py_ssize_t more = (room - self._room) * (sizeof(Shade) + HEADS_A_SHADE * sizeof(uint32_t))
+        cdef uint32_t* heads = <uint32_t*>calloc(head_count, sizeof(uint32_t))
+        cdef Py_ssize_t before = self._room * sizeof(Shade) + (self._head_mask + (self._room > 0)) * sizeof(uint32_t)
         cdef uint32_t at
         cdef uint32_t* head
-        if shades == NULL or heads == NULL or room > 1 << 30:
+        if shades == NULL or heads == NULL:
             free(shades)
             free(heads)
             return 0
@@ -100,16 +96,17 @@ cdef class Shadow:
         self._shades = shades
         self._heads = heads
         self._room = room
+        self._head_mask = head_count - 1
         at = self._oldest
         while at:
             head = self.head_of(shades[at].print)
             shades[at].chained = head[0]
             head[0] = at
             at = shades[at].newer
-        return more
+        return room * sizeof(Shade) + head_count * sizeof(uint32_t) - before
 
     cdef uint32_t* head_of(self, uint32_t print) noexcept:
-        return &self._heads[print & (HEADS_A_SHADE * self._room - 1)]
+        return &self._heads[print & self._head_mask]
 
     cdef void link(self, uint32_t at) noexcept:
         self._shades[at].older = self._newest

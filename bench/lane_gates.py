@@ -1,0 +1,124 @@
+"""Limits of the GIL-free signature lanes and of batches; rows of `gates.py`."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from time import perf_counter_ns
+from typing import Any
+
+import ours
+import rivals
+from judging import COUNT, Gate, check_answers, settle
+from remote import RemoteRow, Worker
+from run import environment
+from timing import Row
+from tokens import Corpus, make_corpus
+
+from jotgate.workers import usable_cores
+
+BATCH = 1024  # HS256 tokens; public keys get a part of it
+
+
+class BatchRow(Row):
+    """A batch of fresh strings, timed whole."""
+
+    def __init__(self, call: Callable[[Sequence[str]], Any], fresh: Callable[[], Sequence[str]]) -> None:
+        super().__init__(call, fresh)
+
+    def run(self) -> None:
+        """Time one batch and fold it in."""
+        texts = self.fresh()
+        start = perf_counter_ns()
+        self.call(texts)
+        self.fold([perf_counter_ns() - start], len(texts))
+
+
+def bound(corpus: Corpus) -> Any:
+    """Return a verifier without a cache whose every answer was checked, by one call each and in a batch."""
+    verifier = ours.verifier(corpus.alg, corpus.key, cache=None)
+    backends = verifier.stats()["backend"]
+    if {backends[name] for name in ("HS256", "RS256", "ES256", "Ed25519")} != {"libcrypto"}:
+        raise SystemExit(f"the lanes do not serve here: {verifier.stats()['reason']}")
+    check_answers(verifier.verify, ours.claims, corpus)
+    results = verifier.verify_batch([*corpus.fresh(len(corpus.signed)), *map(bytes.decode, corpus.twins.values())])
+    if results.accepted != len(corpus.signed) or results.rejected != len(corpus.twins):
+        raise SystemExit(f"{corpus.alg}: a batch has wrong answers")
+    return verifier
+
+
+def against_rivals() -> list[Gate]:
+    """Cold verification by the lanes against the closest rivals' whole, each in its process under one interpreter."""
+    gates = []
+    try:
+        newer = environment("3.13") if sys.version_info < (3, 12) else sys.executable
+    except subprocess.CalledProcessError as failure:
+        print(f"no environment for Python 3.13: {failure}")
+        newer = None
+    # rival, its interpreter, limits by algorithm; None is shown
+    table = (
+        ("oxyjwt", sys.executable, {"HS256": 0.3, "RS256": 0.95, "ES256": None, "EdDSA": None}),
+        ("ryjwt", newer, {"HS256": 0.8, "RS256": 1.1, "ES256": None, "EdDSA": None}),
+    )
+    for rival, python, limits in table:
+        for alg, limit in limits.items():
+            name = f"cold {alg} by the lanes / {rival}"
+            if python is None:
+                gates.append(Gate(name, None, limit, "x", "no interpreter for it"))
+                continue
+            corpus = make_corpus(alg)
+            workers = [Worker.python("ours", None, python), Worker.python(f"others.{rival}", "main", python)]
+            rows: dict[str, Row] = {
+                who: RemoteRow(worker, corpus, COUNT if alg == "HS256" else len(corpus.signed))
+                for who, worker in zip(("ours", rival), workers, strict=True)
+            }
+            gates += settle(rows, partial(_ratio, name, rows, limit))
+            for worker in workers:
+                worker.close()
+    return gates
+
+
+def _ratio(name: str, rows: dict[str, Row], limit: float | None) -> list[Gate]:
+    here, other = (row.best for row in rows.values())
+    return [Gate(name, here / other, limit, "x", f"{here:.2f} us against {other:.2f} us")]
+
+
+def batches() -> list[Gate]:
+    """Batches: a thread against a single call, two threads against one, two threads against the closest peer."""
+    sys.path.append(str(rivals.directory()))
+    from others import oxyjwt
+
+    gates = []
+    for alg in ("HS256", "RS256", "ES256", "EdDSA"):
+        corpus = make_corpus(alg, BATCH if alg == "HS256" else BATCH // 4)
+        verifier = bound(corpus)
+        fresh = partial(corpus.fresh, len(corpus.signed))
+        rows = {
+            "single": Row(verifier.verify, fresh),
+            "one": BatchRow(partial(verifier.verify_batch, threads=1), fresh),
+            "two": BatchRow(partial(verifier.verify_batch, threads=2), fresh),
+        }
+        if alg == "RS256":
+            rows["oxyjwt"] = Row(oxyjwt.bind(alg, corpus.key), fresh)
+        gates += settle(rows, partial(_judge_batches, alg, rows), 30)
+    return gates
+
+
+def _judge_batches(alg: str, rows: dict[str, Row]) -> list[Gate]:
+    best = {name: row.best for name, row in rows.items()}
+    detail = f"{best['one']:.2f} us, {best['two']:.2f} us"
+    # the issue of threads does not arise on one core
+    two_cores = usable_cores() >= 2
+    limit = 1 / 1.85 if two_cores and alg != "HS256" else None
+    gates = [Gate(f"batch {alg}, two threads / one", best["two"] / best["one"], limit, "x", detail)]
+    if alg == "HS256":
+        single = f"{best['one']:.2f} us against {best['single']:.2f} us"
+        gates.append(Gate("batch HS256, one thread / single cold", best["one"] / best["single"], 1.0, "x", single))
+    if alg == "RS256":
+        limit = 1 / 1.6 if two_cores else None
+        peer = f"{best['two']:.2f} us against {best['oxyjwt']:.2f} us"
+        gates.append(Gate("batch RS256, two threads / oxyjwt, one", best["two"] / best["oxyjwt"], limit, "x", peer))
+    return gates
+
+
+ALL = (against_rivals, batches)
