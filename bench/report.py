@@ -13,8 +13,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from plot import bars
 from rivals import BENCH, ROOT
+
+from jotgate.cli.bench.plot import bars
 
 RESULTS = BENCH / "results"
 PLOTS = BENCH / "plots"

@@ -6,7 +6,7 @@ inside ``run``, so that help and usage errors answer in milliseconds.
 
 Exit codes, the same for every command:
 
-- 0: accepted (``verify``), readable (``inspect``), as expected (``demo``), done (``keygen``, ``sign``)
+- 0: accepted (``verify``), readable (``inspect``), as expected (``demo``), done (``keygen``, ``sign``, ``bench``)
 - 1: refused, unreadable, or not as expected
 - 2: usage: a bad option, key, policy or file
 - 3: cannot decide
@@ -41,6 +41,7 @@ COMMANDS = {
     "keygen": "make a signing key",
     "sign": "issue a token",
     "demo": "see the whole engine at work on this machine",
+    "bench": "measure it on this machine, beside the other libraries here",
 }
 
 _DESCRIPTION = """\

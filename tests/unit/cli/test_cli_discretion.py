@@ -175,6 +175,7 @@ def bases(command, jwks, tmp_path):
             ["--alg", "HS256", "--subject", "x"],
         ],
         "demo": [[]],
+        "bench": [[]],
     }[command]
 
 

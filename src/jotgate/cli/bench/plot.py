@@ -1,6 +1,6 @@
 """A horizontal bar chart on a logarithmic scale, as plain SVG: one panel an algorithm, one bar a library."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from html import escape
 from math import ceil, floor, log10
 
@@ -16,7 +16,7 @@ STYLE = (
 Bars = Sequence[tuple[str, float | None]]
 
 
-def bars(title: str, subtitle: str, panels: dict[str, Bars], ours: Set[str], floors: Set[str]) -> str:
+def bars(title: str, subtitle: str, panels: Mapping[str, Bars], ours: Set[str], floors: Set[str]) -> str:
     """Draw `panels`: name -> (label, value), where a value of None is drawn as "not supported"."""
     values = [value for rows in panels.values() for _, value in rows if value is not None]
     ticks = _ticks(min(values), max(values))
