@@ -1,7 +1,7 @@
 """What a cache says it holds is what the process grew by: text, payload, token, claims, header, tables.
 
-Measured as resident memory over many tokens. What the formula leaves out (free room in arenas, tables of the verifier)
-and what it counts for headers although nobody built them stays within the tolerance.
+Measured as resident memory over many tokens. The tolerance is for what an allocator keeps between its blocks, and for
+header mappings, which are counted as if they were built. `unit/test_cache.py` holds claims to a narrower one.
 """
 
 import gc
@@ -17,7 +17,7 @@ if not resident_bytes() or not hasattr(os, "fork"):
     sys.exit(0)
 
 COUNT = 8_000
-LEAST, MOST = 0.85, 1.25
+LEAST, MOST = 0.7, 1.6
 PLAIN = b'{"alg":"HS256"}'
 
 
