@@ -312,6 +312,10 @@ cdef class Engine:
         if fault == OK:
             token = make_token(payload, header, work.values)
             if self._is_revoked is not None:
+                # nobody waits for us while foreign code runs: it may verify this very token, or wait for who does
+                if work.flight != NULL:
+                    self._flights.land(work.flight)
+                    work.flight = NULL
                 fault = self.ask(token, fresh)
             if fault == OK:
                 hand_over(&outcome.token, token)

@@ -50,6 +50,8 @@ cdef class RevocationIndex:
         cdef bytes text = (<str>token_id).encode("utf-8")
         cdef RevokedId made = hashed(span(<const uint8_t*>PyBytes_AS_STRING(text), len(text)))
         cdef RevokedId* place
+        if type(until) is not int:                     # a float would be rounded down, and the id forgotten too early
+            raise TypeError("until is a whole number of Unix seconds")
         made.until = until
         self.make_room()
         place = self.place_of(made.high, made.low)

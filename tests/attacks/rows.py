@@ -11,7 +11,6 @@ ROWS = tuple(f"{group}{number}" for group, size in SIZES.items() for number in r
 _EXAMPLES = "the example applications come with the framework integrations"
 _ENCRYPTION = "encrypted tokens (JWE) come with jotgate.encryption"
 _REMOTE = "keys fetched over the network come with RemoteKeySet"
-_CACHE = "the verified-token cache is not there yet"
 _REVOCATION = "revocation comes with Revocations"
 _SESSIONS = "refresh tokens come with SessionManager"
 _INTROSPECTION = "token introspection comes with jotgate.introspection"
@@ -26,7 +25,6 @@ WAITING = {
     **{f"D{number}": _ENCRYPTION for number in (*range(1, 10), 12, 13, 14)},
     "H9": _REVOCATION,
     "H10": "one-time client assertions come with the introspection responder",
-    **{f"I{number}": _CACHE for number in range(1, 15)},
     "I15": "token exchange comes with sessions and introspection",
     "J3": _REMOTE,
     "J4": _REMOTE,
