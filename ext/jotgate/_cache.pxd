@@ -6,39 +6,14 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from jotgate._codec cimport Span
 from jotgate._shadow cimport Shadow
-from jotgate._token cimport Holder, VerifiedToken
+from jotgate._table cimport Bucket, Entry, Table
+from jotgate._token cimport VerifiedToken
 
-cdef enum:
-    WAYS = 7                        # entries a bucket holds: with their tags one cache line
 
 
 cdef enum Queue:
     WINDOW                          # new, and not seen again since others came after it
     MAIN                            # seen again late, or soon after it left
-
-
-cdef struct Entry:
-    # One verified token. What follows the struct is its text, byte for byte.
-    Holder holder                   # first: the token's way back to here
-    PyObject* token                 # owned
-    uint64_t hash
-    int64_t opens_ns                # accepted while opens <= now < closes
-    int64_t closes_ns
-    uint64_t generation             # of the revocations when it was last found not revoked
-    Entry* newer
-    Entry* older
-    uint32_t size                   # of the text
-    uint32_t charge                 # bytes of memory it answers for
-    uint8_t queue
-    uint32_t shade                  # its place in the shadow, or 0
-    uint64_t used                   # when it was last asked for, counted in uses of the cache
-    uint64_t born                   # when it came, counted in arrivals
-
-
-cdef struct Bucket:
-    uint8_t tags[WAYS]              # 0: free
-    uint8_t unused
-    Entry* entries[WAYS]
 
 
 cdef struct List:
@@ -64,8 +39,7 @@ cdef class TokenCache:
     cdef int64_t ttl_ns                        # of an entry, however long its token lives
     cdef Py_ssize_t _entry_limit
     cdef bint _taken                           # it serves a verifier
-    cdef Bucket* _buckets
-    cdef uint64_t _bucket_mask
+    cdef Table _table
     cdef uint64_t _hand             # the bucket that is looked through next for what has expired
     cdef Shadow _shadow
     cdef double _cap                # share of the bytes that the window may take
@@ -82,7 +56,6 @@ cdef class TokenCache:
     cdef void forget(self, Span text, uint64_t hash) noexcept
     cdef void still_unrevoked(self, Span text, uint64_t hash, uint64_t generation) noexcept
 
-    cdef Entry* entry_of(self, Span text, uint64_t hash) noexcept
     cdef Entry* make_entry(self, Span text, uint64_t hash, VerifiedToken token) noexcept
     cdef void place(self, Entry* entry) noexcept
     cdef void remove(self, Entry* entry) noexcept

@@ -28,6 +28,9 @@ from jotgate._fault cimport EXP
 from jotgate._frozen cimport allocated
 from jotgate._json cimport ABSENT
 from jotgate._shadow cimport Shadow
+from jotgate._table cimport (
+    WAYS, Bucket, Entry, emptier, filling, other_place, put_into, table_find, table_remove, table_resize, text_of,
+)
 from jotgate._token cimport Header, Holder, VerifiedToken
 
 from jotgate.errors import PolicyError
@@ -47,7 +50,6 @@ cdef enum:
     FIRST_BUCKETS = 32
     ENTRIES_PER_BUCKET = 3          # on average at most, of 7: with two buckets to choose from none gets full
     HEADS_PER_BUCKET = 4            # of the shadow's chains; a power of two
-    MOST_BUCKETS = 1 << 28          # a billion tokens, and the shadow counts with 32 bits
     SWEPT_BUCKETS = 2               # looked through for expired tokens for each new one
     BIGGEST_SHARE = 8               # an entry of more than an eighth of the bytes is not worth what it would push out
 
@@ -68,65 +70,6 @@ cdef uint64_t slot_hash(Span text) noexcept nogil:
     if text.size > TAIL_BYTES:
         return keyed_hash(span(text.start + text.size - TAIL_BYTES, TAIL_BYTES))
     return keyed_hash(text)
-
-
-cdef inline uint8_t tag_of(uint64_t hash) noexcept nogil:
-    return <uint8_t>(hash >> 56) | 1                # 0 is a free place
-
-
-cdef inline uint64_t other_place(uint64_t hash) noexcept nogil:
-    return hash >> 28
-
-
-cdef inline Entry* entry_in(const Bucket* bucket, Span text, uint64_t hash) noexcept nogil:
-    cdef uint8_t tag = tag_of(hash)
-    cdef Entry* entry
-    cdef int i
-    for i in range(WAYS):
-        if bucket.tags[i] == tag:
-            entry = bucket.entries[i]
-            if entry.hash == hash and entry.size == text.size and memcmp(
-                    text_of(entry), text.start, text.size) == 0:
-                return entry
-    return NULL
-
-
-cdef inline int filling(const Bucket* bucket) noexcept nogil:
-    cdef int count = 0
-    while count < WAYS and bucket.tags[count]:
-        count += 1
-    return count
-
-
-cdef inline Bucket* emptier(Bucket* buckets, uint64_t mask, uint64_t hash) noexcept nogil:
-    """Of the two buckets where an entry may stand, the one with more room. So hardly any gets full."""
-    cdef Bucket* one = &buckets[hash & mask]
-    cdef Bucket* other = &buckets[other_place(hash) & mask]
-    return one if filling(one) <= filling(other) else other
-
-
-cdef inline void put_into(Bucket* bucket, Entry* entry) noexcept nogil:
-    cdef int at = filling(bucket)
-    bucket.tags[at] = tag_of(entry.hash)
-    bucket.entries[at] = entry
-
-
-cdef bint take_out_of(Bucket* bucket, Entry* entry) noexcept nogil:
-    """Close the gap with the last one: a bucket is filled from the left. False: it does not stand here."""
-    cdef int last = filling(bucket) - 1
-    cdef int i
-    for i in range(last + 1):
-        if bucket.entries[i] == entry:
-            bucket.tags[i] = bucket.tags[last]
-            bucket.entries[i] = bucket.entries[last]
-            bucket.tags[last] = 0
-            bucket.entries[last] = NULL
-            return True
-    return False
-
-
-cdef inline uint8_t* text_of(Entry* entry) noexcept nogil:
-    return <uint8_t*>(entry + 1)
 
 
 cdef void entry_grew(Holder* holder, Py_ssize_t by_bytes) noexcept:
@@ -172,12 +115,12 @@ cdef class TokenCache:
         self._cap = CEILING
         self._shadow = Shadow()
         self.grow_tables()
-        if self._buckets == NULL:
+        if self._table.buckets == NULL:
             raise MemoryError
 
     def __dealloc__(self):
         self.remove_all()
-        free(self._buckets)
+        free(self._table.buckets)
 
     def clear(self):
         """Forget every token. The counters go on."""
@@ -210,7 +153,7 @@ cdef class TokenCache:
         """Look for the token with exactly this text. No check but that one."""
         cdef Entry* entry
         with cython.critical_section(self):
-            entry = self.entry_of(text, hash)
+            entry = table_find(&self._table, text, hash)
             if entry == NULL:
                 return False
             self.touch(entry)
@@ -227,14 +170,14 @@ cdef class TokenCache:
         In a big cache that is memory which no processor cache holds: the buckets, and the victim with its token.
         """
         cdef Entry* victim = self._queues[<int>WINDOW].oldest
-        prefetch(&self._buckets[hash & self._bucket_mask])
-        prefetch(&self._buckets[other_place(hash) & self._bucket_mask])
+        prefetch(&self._table.buckets[hash & self._table.mask])
+        prefetch(&self._table.buckets[other_place(hash) & self._table.mask])
         if victim == NULL or self._queues[<int>WINDOW].bytes <= self._cap * self._bytes:
             victim = self._queues[<int>MAIN].oldest if self._queues[<int>MAIN].oldest != NULL else victim
         if victim != NULL and self._bytes > self.max_bytes // 2:
             prefetch(victim.token)
-            prefetch(&self._buckets[victim.hash & self._bucket_mask])
-            prefetch(&self._buckets[other_place(victim.hash) & self._bucket_mask])
+            prefetch(&self._table.buckets[victim.hash & self._table.mask])
+            prefetch(&self._table.buckets[other_place(victim.hash) & self._table.mask])
             prefetch(victim.newer)
 
     cdef void add(self, Span text, uint64_t hash, VerifiedToken token, int64_t now, int64_t opens_ns,
@@ -246,7 +189,7 @@ cdef class TokenCache:
         elif token._values[<int>EXP].kind == ABSENT:
             closes_ns = min(closes_ns, now + HOUR_NS)
         with cython.critical_section(self):
-            if closes_ns <= now or token._holder != NULL or self.entry_of(text, hash) != NULL:
+            if closes_ns <= now or token._holder != NULL or table_find(&self._table, text, hash) != NULL:
                 return                              # another thread may have been faster
             entry = self.make_entry(text, hash, token)
             if entry == NULL:
@@ -254,7 +197,7 @@ cdef class TokenCache:
             entry.opens_ns = opens_ns
             entry.closes_ns = closes_ns
             entry.generation = generation
-            if self._count + 1 > ENTRIES_PER_BUCKET * <Py_ssize_t>(self._bucket_mask + 1):
+            if self._count + 1 > ENTRIES_PER_BUCKET * <Py_ssize_t>(self._table.mask + 1):
                 self.grow_tables()
             self.sweep(now)
             self.shrink(entry.charge, 1)
@@ -265,7 +208,7 @@ cdef class TokenCache:
         """Drop a token that has expired, or whose key no longer counts."""
         cdef Entry* entry
         with cython.critical_section(self):
-            entry = self.entry_of(text, hash)
+            entry = table_find(&self._table, text, hash)
             if entry != NULL:
                 self._expired += 1
                 self.remove(entry)
@@ -273,17 +216,11 @@ cdef class TokenCache:
     cdef void still_unrevoked(self, Span text, uint64_t hash, uint64_t generation) noexcept:
         cdef Entry* entry
         with cython.critical_section(self):
-            entry = self.entry_of(text, hash)
+            entry = table_find(&self._table, text, hash)
             if entry != NULL:
                 entry.generation = generation
 
     # -- the table
-
-    cdef Entry* entry_of(self, Span text, uint64_t hash) noexcept:
-        cdef Entry* entry = entry_in(&self._buckets[hash & self._bucket_mask], text, hash)
-        if entry == NULL:
-            entry = entry_in(&self._buckets[other_place(hash) & self._bucket_mask], text, hash)
-        return entry
 
     cdef Entry* make_entry(self, Span text, uint64_t hash, VerifiedToken token) noexcept:
         cdef Py_ssize_t size = sizeof(Entry) + text.size
@@ -308,7 +245,7 @@ cdef class TokenCache:
 
     cdef void place(self, Entry* entry) noexcept:
         """Put an entry into a bucket and a queue, and onto the account."""
-        cdef Bucket* bucket = emptier(self._buckets, self._bucket_mask, entry.hash)
+        cdef Bucket* bucket = emptier(&self._table, entry.hash)
         cdef Header header = (<VerifiedToken>entry.token)._header
         if bucket.tags[WAYS - 1]:
             self.evict_from(bucket)
@@ -332,8 +269,7 @@ cdef class TokenCache:
     cdef void remove(self, Entry* entry) noexcept:
         """Take an entry out of everything and let its token go."""
         cdef Header header = (<VerifiedToken>entry.token)._header
-        if not take_out_of(&self._buckets[entry.hash & self._bucket_mask], entry):
-            take_out_of(&self._buckets[other_place(entry.hash) & self._bucket_mask], entry)
+        table_remove(&self._table, entry)
         self.pull(entry)
         if entry.shade:
             self._shadow.let_go(entry.shade)
@@ -355,26 +291,11 @@ cdef class TokenCache:
 
     cdef void grow_tables(self) noexcept:
         """Double the buckets and the shadow's room; where there is no memory the old ones go on."""
-        cdef uint64_t mask = FIRST_BUCKETS - 1 if self._buckets == NULL else 2 * self._bucket_mask + 1
-        cdef uint64_t old_size = 0 if self._buckets == NULL else self._bucket_mask + 1
-        cdef Bucket* old = self._buckets
-        cdef Bucket* buckets = <Bucket*>calloc(mask + 1, sizeof(Bucket))
-        cdef Bucket* bucket
-        cdef uint64_t at
-        cdef int i
-        if buckets == NULL or mask > MOST_BUCKETS:
-            free(buckets)
-            return
-        for at in range(old_size):
-            for i in range(filling(&old[at])):
-                # each old bucket's entries go to buckets of their own: there is room for all of them
-                bucket = emptier(buckets, mask, old[at].entries[i].hash)
-                put_into(bucket, old[at].entries[i])
-        free(old)
-        self._buckets = buckets
-        self._bucket_mask = mask
-        self._bytes += (mask + 1 - old_size) * sizeof(Bucket) + self._shadow.make_room(
-            <uint32_t>(ENTRIES_PER_BUCKET * (mask + 1)), <uint32_t>(HEADS_PER_BUCKET * (mask + 1)))
+        cdef uint64_t before = 0 if self._table.buckets == NULL else self._table.mask + 1
+        cdef uint64_t size = 2 * before if before else FIRST_BUCKETS
+        if table_resize(&self._table, size):
+            self._bytes += (size - before) * sizeof(Bucket) + self._shadow.make_room(
+                <uint32_t>(ENTRIES_PER_BUCKET * size), <uint32_t>(HEADS_PER_BUCKET * size))
 
     # -- who stays
 
@@ -458,7 +379,7 @@ cdef class TokenCache:
         cdef Bucket* bucket
         cdef int i
         for _ in range(SWEPT_BUCKETS):
-            bucket = &self._buckets[self._hand & self._bucket_mask]
+            bucket = &self._table.buckets[self._hand & self._table.mask]
             self._hand += 1
             for i in range(filling(bucket) - 1, -1, -1):
                 if bucket.entries[i].closes_ns <= now_ns:

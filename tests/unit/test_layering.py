@@ -24,6 +24,7 @@ NATIVE_ORDER = [
     "_token",
     "_memo",
     "_shadow",
+    "_table",
     "_cache",
     "_flights",
     "_binding",
