@@ -22,7 +22,7 @@ from operator import index as operator_index
 from jotgate._binding cimport Binding, document_of
 from jotgate._cache cimport TokenCache, slot_hash
 from jotgate._clock cimport monotonic_ns, wall_ns
-from jotgate._codec cimport Span, same_bytes, split_compact
+from jotgate._codec cimport Span, keyed_hash, same_bytes, split_compact
 from jotgate._engine cimport Engine, Work, read_text, scan_payload
 from jotgate._fault cimport FAULT_COUNT, NO_CLAIM, OK, UNDECIDED, Fault
 from jotgate._json cimport names_free, names_init
@@ -175,7 +175,7 @@ cdef class BatchResult:
         cdef TokenCache cache = engine._cache
         cdef uint32_t mask = 1
         cdef uint32_t* seen                         # an open-addressing set of items, each one more than its index
-        cdef uint32_t at
+        cdef uint32_t at, step
         cdef uint64_t hash
         cdef Py_ssize_t i
         cdef Item* item
@@ -199,12 +199,16 @@ cdef class BatchResult:
             item.fault = UNDECIDED
             hash = slot_hash(text)
             at = <uint32_t>(hash >> 32) & mask
+            step = 0
             while seen[at]:
                 read_text(item_of(self._texts, seen[at] - 1 - start), self._judge.max_token_bytes, &other)
                 if same_bytes(text, other):
                     item.first = seen[at] - 1
                     break
-                at = (at + 1) & mask
+                if step == 0:
+                    # of the whole text: who sends many that end alike does not make them all search one row of places
+                    step = <uint32_t>keyed_hash(text) | 1
+                at = (at + step) & mask
             if item.first != i:
                 continue
             seen[at] = <uint32_t>i + 1
