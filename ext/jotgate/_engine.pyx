@@ -187,8 +187,23 @@ cdef class Engine:
     cdef PyObject* recall(self, Span text, uint64_t hash, bint fresh) noexcept:
         """The token with this very text, if all that was decided about it then holds now; else NULL.
 
-        Never a refusal: what does not hold is decided anew from the text. Trust first, then time, then revocation.
+        Never a refusal: what does not hold is decided anew from the text.
         """
+        cdef PyObject* found = self.known(text, hash, fresh)
+        cdef VerifiedToken token
+        if found == NULL:
+            return NULL
+        if self._is_revoked is not None:
+            token = <VerifiedToken>found
+            Py_DECREF(token)                        # `token` holds it now
+            if self.ask(token, fresh) != OK:
+                return NULL
+            Py_INCREF(token)
+        self._cache._hits += 1
+        return found
+
+    cdef PyObject* known(self, Span text, uint64_t hash, bint fresh) noexcept:
+        """As `recall`, but for the caller's own check. Trust first, then time, then revocation."""
         cdef Sighting seen
         cdef VerifiedToken token
         cdef KeySource source
@@ -216,9 +231,6 @@ cdef class Engine:
                 if self._revoked.revokes(document_of(token.payload), token._values):
                     return NULL
                 self._cache.still_unrevoked(text, hash, generation)
-        if self._is_revoked is not None and self.ask(token, fresh) != OK:
-            return NULL
-        self._cache._hits += 1
         Py_INCREF(token)
         return <PyObject*>token
 
@@ -334,8 +346,8 @@ cdef class Engine:
             fault = binding.check_signature(header.index, &work.parts)
         return fault
 
-    cdef Fault ask(self, VerifiedToken token, bint fresh) noexcept:
-        """Ask the caller's own check, every time: its verdicts are not ours to remember."""
+    cdef Fault ask(self, VerifiedToken token, bint fresh) except? UNDECIDED:
+        """Ask the caller's own check, every time: its verdicts are not ours to remember. An interrupt goes through."""
         try:
             revoked = self._is_revoked(token, fresh=fresh)
         except Exception:

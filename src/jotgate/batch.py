@@ -47,16 +47,14 @@ def _parts(texts: Iterable[str | bytes]) -> Iterator[tuple[str | bytes, ...]]:
 
 def _run(result: BatchResult, helpers: int) -> None:
     """Work in this thread and in as many others of the pool as are free, until all have stopped."""
-    if helpers <= 0:
-        result._work()
-        return
-    from .workers import POOL
-
-    crew = POOL.start(result, helpers)
     try:
+        if helpers > 0:
+            from .workers import POOL
+
+            POOL.lend(result, helpers)
         result._work()
     except BaseException:
         result._stop()
         raise
     finally:
-        crew.join(result._stop)
+        result._join()

@@ -23,6 +23,7 @@ NATIVE_ORDER = [
     "_frozen",
     "_token",
     "_cache",
+    "_sync",
     "_flights",
     "_binding",
     "_engine",
