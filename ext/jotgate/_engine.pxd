@@ -53,6 +53,7 @@ cdef class Engine:
                             Outcome* outcome) noexcept
     cdef Fault check_signature(self, Binding binding, Header header, Work* work) noexcept
     cdef Fault ask(self, VerifiedToken token, bint fresh) except? UNDECIDED
+    cdef Fault answer(self, VerifiedToken token, bint fresh) noexcept
     cdef void remember(self, Binding binding, Work* work, VerifiedToken token) noexcept
 
 

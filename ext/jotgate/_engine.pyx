@@ -42,6 +42,7 @@ cdef extern from "Python.h":
     PyObject* Py_True
     int PyUnicode_CompareWithASCIIString(object text, const char* ascii) noexcept
     # Raw pointers and no exception value: conclude() sets the error and returns NULL itself.
+    void PyErr_SetInterrupt() noexcept
     void PyErr_SetObject(PyObject* type, PyObject* value) noexcept
 
     ctypedef struct PyMethodDef:
@@ -196,7 +197,7 @@ cdef class Engine:
         if self._is_revoked is not None:
             token = <VerifiedToken>found
             Py_DECREF(token)                        # `token` holds it now
-            if self.ask(token, fresh) != OK:
+            if self.answer(token, fresh) != OK:
                 return NULL
             Py_INCREF(token)
         self._cache._hits += 1
@@ -322,7 +323,7 @@ cdef class Engine:
         if fault == OK:
             token = make_token(payload, header, work.values)
             if self._is_revoked is not None:
-                fault = self.ask(token, fresh)
+                fault = self.answer(token, fresh)
             if fault == OK:
                 hand_over(&outcome.token, token)
                 if self._cache is not None:
@@ -355,6 +356,14 @@ cdef class Engine:
         if revoked is False:
             return OK
         return REVOKED if revoked is True else STORE_UNAVAILABLE
+
+    cdef Fault answer(self, VerifiedToken token, bint fresh) noexcept:
+        """As `ask`, where nothing may be raised: an interrupt comes again right after."""
+        try:
+            return self.ask(token, fresh)
+        except KeyboardInterrupt:
+            PyErr_SetInterrupt()
+            return UNDECIDED
 
     cdef void remember(self, Binding binding, Work* work, VerifiedToken token) noexcept:
         """Enter a token that was just accepted, with the time for which its claims go on to hold."""

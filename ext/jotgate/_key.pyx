@@ -5,7 +5,7 @@ bound ``verify`` of a public key with its padding and hash.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from cpython.exc cimport PyErr_SetObject, PyErr_WriteUnraisable
+from cpython.exc cimport PyErr_SetInterrupt, PyErr_SetObject, PyErr_WriteUnraisable
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
@@ -125,6 +125,9 @@ cdef class KeyHandle:
             return self.check_mac(signature, data) if self.algorithm <= HS512 else self.check_public(signature, data)
         except InvalidSignature:
             return BAD_SIGNATURE
+        except KeyboardInterrupt:                   # nothing may be raised here: let it come again, right after
+            PyErr_SetInterrupt()
+            return UNDECIDED
         except BaseException as error:
             broken = RuntimeError(f"{_NAMES[self.algorithm]}: checking a signature failed with {type(error).__name__}")
         PyErr_SetObject(RuntimeError, broken)

