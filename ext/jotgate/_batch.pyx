@@ -84,13 +84,14 @@ cdef class BatchResult:
         if self._idle != NULL:
             PyThread_free_lock(self._idle)
 
-    # -- how it is filled, for each part: _take, _work while other threads _help, _join, _finish
+    # -- how it is filled, for each part: _take, _share, _work while other threads _help, _join, _finish
 
-    def _take(self, tuple texts, Py_ssize_t threads):
+    def _take(self, tuple texts):
         """Add a part, of at most the size that the batch was made for; return how many texts are to be verified."""
         cdef Py_ssize_t start = self._count
         cdef Py_ssize_t room = start + len(texts)
         cdef Item* items
+        cdef uint32_t* todo
         if len(texts) > self._part:
             raise ValueError("more texts than a part holds")
         if room > MOST_TEXTS:
@@ -100,17 +101,20 @@ cdef class BatchResult:
             raise MemoryError
         memset(&items[start], 0, len(texts) * sizeof(Item))
         self._items = items
+        todo = <uint32_t*>realloc(self._todo, max(len(texts), 1) * sizeof(uint32_t))
+        if todo == NULL:
+            raise MemoryError
+        self._todo = todo
         self._parts.append(texts)
         self._count = room
-        if self._todo == NULL:
-            self._todo = <uint32_t*>calloc(max(self._part, 1), sizeof(uint32_t))
-        if self._todo == NULL:
-            raise MemoryError
         self.note(start)
         self._next = 0
+        return self._todo_count
+
+    def _share(self, Py_ssize_t threads):
+        """Let this many threads work on the part, the caller's one of them."""
         self._seats = threads - 1
         self._chunk = max(LEAST_OF_A_CHUNK, min(MOST_OF_A_CHUNK, self._todo_count // (threads * CHUNKS_PER_THREAD)))
-        return self._todo_count
 
     def _work(self):
         """Verify until nothing is left to take or the batch is stopped. Lets signals through between chunks."""
