@@ -773,9 +773,14 @@ def test_a_primitive_that_breaks_leaves_undecided(
 
 @pytest.mark.parametrize("threads", THREADS)
 def test_an_interrupt_within_a_primitive_is_raised(threads: int) -> None:
+    begun = threading.Event()
+
     def interrupted(*_: Any) -> None:
-        if threading.current_thread() is threading.main_thread():  # as the interpreter has it
-            raise KeyboardInterrupt
+        if threading.current_thread() is not threading.main_thread():  # the interpreter interrupts no other
+            assert begun.wait(10)
+            return
+        begun.set()
+        raise KeyboardInterrupt
 
     way_in = with_primitive(interrupted)
     with pytest.raises(KeyboardInterrupt):
