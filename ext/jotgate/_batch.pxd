@@ -4,7 +4,7 @@ cimport cython
 from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from jotgate._engine cimport Engine
+from jotgate._engine cimport Engine, Work
 from jotgate._judge cimport Judge, Scratch
 from jotgate._token cimport VerifiedToken
 
@@ -34,10 +34,14 @@ cdef class BatchResult:
     cdef int64_t _next              # of them, the first that no thread has taken; atomic
     cdef int64_t _chunk
     cdef uint64_t _generation       # of the revocations when this part began
+    cdef int _seats                 # how many threads may help with this part, and how many do
+    cdef int _helpers
+    cdef void* _idle                # a lock that is held while any does
     cdef int _stopped               # no more chunks are taken; atomic
 
     cdef int note(self, Py_ssize_t start) except -1
     cdef bint run_chunk(self, Scratch* scratch) noexcept nogil
-    cdef VerifiedToken token_at(self, Py_ssize_t index, bint remember)
+    cdef VerifiedToken token_at(self, Py_ssize_t index)
+    cdef VerifiedToken make(self, Py_ssize_t index, Work* work)
     cdef object result_at(self, Py_ssize_t index)
     cdef list tally(self)

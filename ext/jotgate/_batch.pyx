@@ -17,47 +17,37 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 
+from collections.abc import Sequence
 from operator import index as operator_index
 
 from jotgate._binding cimport Binding, document_of
 from jotgate._cache cimport TokenCache, slot_hash
 from jotgate._clock cimport monotonic_ns, wall_ns
-from jotgate._codec cimport Span, same_bytes, split_compact
+from jotgate._codec cimport Span, keyed_hash, same_bytes, split_compact
 from jotgate._engine cimport Engine, Work, read_text, scan_payload
 from jotgate._fault cimport FAULT_COUNT, NO_CLAIM, OK, UNDECIDED, Fault
 from jotgate._json cimport names_free, names_init
 from jotgate._judge cimport Judge, Scratch, Verdict, scratch_free, scratch_init, seconds_of
+from jotgate._sync cimport (
+    PY_LOCK_ACQUIRED, PyThread_acquire_lock, PyThread_acquire_lock_timed, PyThread_allocate_lock, PyThread_free_lock,
+    PyThread_release_lock, is_set, set_flag, take,
+)
 from jotgate._token cimport Header, VerifiedToken, make_token
 
-from jotgate.errors import BY_FAULT
+from jotgate.errors import BY_FAULT, PolicyError
 
 cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1
     PyObject* item_of "PyTuple_GET_ITEM"(PyObject* tuple, Py_ssize_t index) noexcept nogil
 
-cdef extern from *:
-    """
-    #if defined(_MSC_VER)
-      #include <intrin.h>
-      #define jg_take(counter, by) _InterlockedExchangeAdd64((volatile long long *)(counter), (by))
-      #define jg_set(flag) ((void)_InterlockedExchange((volatile long *)(flag), 1))
-      #define jg_is_set(flag) (*(volatile long *)(flag))
-    #else
-      #define jg_take(counter, by) __atomic_fetch_add((counter), (by), __ATOMIC_RELAXED)
-      #define jg_set(flag) __atomic_store_n((flag), 1, __ATOMIC_RELAXED)
-      #define jg_is_set(flag) __atomic_load_n((flag), __ATOMIC_RELAXED)
-    #endif
-    """
-    int64_t take "jg_take"(int64_t* counter, int64_t by) noexcept nogil
-    void set_flag "jg_set"(int* flag) noexcept nogil
-    bint is_set "jg_is_set"(int* flag) noexcept nogil
-
 cdef enum:
     MOST_OF_A_CHUNK = 256
     LEAST_OF_A_CHUNK = 4
     CHUNKS_PER_THREAD = 8           # so that the last ones to finish do so at about the same time
+    LISTENS_EVERY_US = 50_000       # for signals, while others work; where a signal does not end the wait by itself
     REMEMBERED_SHARE = 10           # a batch fills at most a tenth of the cache: what its probation holds
 
+cdef Py_ssize_t MOST_TEXTS = 0xFFFFFFFE   # an Item names another by 32 bits, and one more than its index fits, too
 cdef int64_t CLOCK_IS_GOOD_FOR_NS = 40_000_000
 
 # By fault: code, class, message.
@@ -74,10 +64,15 @@ cdef class BatchResult:
     """
 
     def __cinit__(self, Engine engine not None, Py_ssize_t part):
+        if engine._max_token_bytes == 0:            # a subclass that skipped __init__
+            raise PolicyError("this verifier has no keys and no policy: its __init__ was not called")
         self._engine = engine
         self._judge = Judge(engine)
         self._parts = []
         self._part = part
+        self._idle = PyThread_allocate_lock()
+        if self._idle == NULL:
+            raise MemoryError
 
     def __dealloc__(self):
         cdef Py_ssize_t i
@@ -86,31 +81,40 @@ cdef class BatchResult:
                 Py_DECREF(<object>self._items[i].token)
         free(self._items)
         free(self._todo)
+        if self._idle != NULL:
+            PyThread_free_lock(self._idle)
 
-    # -- how it is filled: _take, then _work in as many threads as there are, then _finish, for each part
+    # -- how it is filled, for each part: _take, _share, _work while other threads _help, _join, _finish
 
-    def _take(self, tuple texts, Py_ssize_t threads):
+    def _take(self, tuple texts):
         """Add a part, of at most the size that the batch was made for; return how many texts are to be verified."""
         cdef Py_ssize_t start = self._count
         cdef Py_ssize_t room = start + len(texts)
         cdef Item* items
+        cdef uint32_t* todo
         if len(texts) > self._part:
             raise ValueError("more texts than a part holds")
+        if room > MOST_TEXTS:
+            raise MemoryError("more texts than a batch holds")
         items = <Item*>realloc(self._items, max(room, 1) * sizeof(Item))
         if items == NULL:
             raise MemoryError
         memset(&items[start], 0, len(texts) * sizeof(Item))
         self._items = items
+        todo = <uint32_t*>realloc(self._todo, max(len(texts), 1) * sizeof(uint32_t))
+        if todo == NULL:
+            raise MemoryError
+        self._todo = todo
         self._parts.append(texts)
         self._count = room
-        if self._todo == NULL:
-            self._todo = <uint32_t*>calloc(max(self._part, 1), sizeof(uint32_t))
-        if self._todo == NULL:
-            raise MemoryError
         self.note(start)
         self._next = 0
-        self._chunk = max(LEAST_OF_A_CHUNK, min(MOST_OF_A_CHUNK, self._todo_count // (threads * CHUNKS_PER_THREAD)))
         return self._todo_count
+
+    def _share(self, Py_ssize_t threads):
+        """Let this many threads work on the part, the caller's one of them."""
+        self._seats = threads - 1
+        self._chunk = max(LEAST_OF_A_CHUNK, min(MOST_OF_A_CHUNK, self._todo_count // (threads * CHUNKS_PER_THREAD)))
 
     def _work(self):
         """Verify until nothing is left to take or the batch is stopped. Lets signals through between chunks."""
@@ -125,6 +129,42 @@ cdef class BatchResult:
         finally:
             scratch_free(&scratch)
 
+    def _help(self):
+        """Work as another thread, if the part at work still wants one."""
+        with cython.critical_section(self):
+            if self._helpers >= self._seats:
+                return
+            if self._helpers == 0:
+                PyThread_acquire_lock(self._idle, 0)
+            self._helpers += 1
+        try:
+            self._work()
+        finally:
+            with cython.critical_section(self):
+                self._helpers -= 1
+                if self._helpers == 0:
+                    PyThread_release_lock(self._idle)
+
+    def _join(self):
+        """Return when no other thread works on the part and none can begin to.
+
+        All of it is one call, so that no interrupt comes in between: one stops the batch, and is raised when the last
+        thread has left.
+        """
+        interrupt = None
+        self._seats = 0
+        while self._helpers > 0:
+            with nogil:
+                if PyThread_acquire_lock_timed(self._idle, LISTENS_EVERY_US, 1) == PY_LOCK_ACQUIRED:
+                    PyThread_release_lock(self._idle)
+            try:
+                PyErr_CheckSignals()
+            except BaseException as error:
+                interrupt = error
+                self._stop()
+        if interrupt is not None:
+            raise interrupt
+
     def _stop(self):
         """Take no more chunks; those under way end soon."""
         set_flag(&self._stopped)
@@ -138,27 +178,30 @@ cdef class BatchResult:
         cdef Item* first
         cdef Py_ssize_t left = 0
         cdef Py_ssize_t tokens_left = 0
-        cdef bint remember
         cdef VerifiedToken token
-        cdef Span text
+        cdef Work work
         if engine._cache is not None:
             left = engine._cache.max_bytes // REMEMBERED_SHARE
             tokens_left = max(1, engine._cache._entry_limit // REMEMBERED_SHARE)
+        if engine._is_revoked is not None:
+            for i in range(start, self._count):
+                item = &self._items[i]
+                if item.fault == OK and item.first == i:
+                    token = self.token_at(i)
+                    item.fault = engine.ask(token, False) if token is not None else UNDECIDED
         for i in range(self._todo_count):
+            if left <= 0 or tokens_left <= 0:
+                break
             item = &self._items[self._todo[i]]
             if item.fault != OK:
                 continue
-            remember = left > 0 and tokens_left > 0
-            if remember:
-                read_text(item_of(self._texts, <Py_ssize_t>self._todo[i] - start), self._judge.max_token_bytes, &text)
-                left -= 1024 + text.size
-                tokens_left -= 1
-            if remember or engine._is_revoked is not None:
-                token = self.token_at(self._todo[i], remember)
-                if token is None:
-                    item.fault = UNDECIDED
-                elif engine._is_revoked is not None:
-                    item.fault = engine.ask(token, False)
+            token = self.make(self._todo[i], &work)
+            if token is None:
+                item.fault = UNDECIDED
+                continue
+            engine.remember(self._judge.bindings[item.issuer], &work, token)
+            left -= 1024 + work.size
+            tokens_left -= 1
         for i in range(start, self._count):
             item = &self._items[i]
             first = &self._items[item.first]
@@ -175,7 +218,7 @@ cdef class BatchResult:
         cdef TokenCache cache = engine._cache
         cdef uint32_t mask = 1
         cdef uint32_t* seen                         # an open-addressing set of items, each one more than its index
-        cdef uint32_t at
+        cdef uint32_t at, step
         cdef uint64_t hash
         cdef Py_ssize_t i
         cdef Item* item
@@ -199,18 +242,23 @@ cdef class BatchResult:
             item.fault = UNDECIDED
             hash = slot_hash(text)
             at = <uint32_t>(hash >> 32) & mask
+            step = 0
             while seen[at]:
                 read_text(item_of(self._texts, seen[at] - 1 - start), self._judge.max_token_bytes, &other)
                 if same_bytes(text, other):
                     item.first = seen[at] - 1
                     break
-                at = (at + 1) & mask
+                if step == 0:
+                    # of the whole text: who sends many that end alike does not make them all search one row of places
+                    step = <uint32_t>keyed_hash(text) | 1
+                at = (at + step) & mask
             if item.first != i:
                 continue
             seen[at] = <uint32_t>i + 1
             if cache is not None:
-                item.token = engine.recall(text, hash, False)
+                item.token = engine.known(text, hash, False)
                 if item.token != NULL:
+                    cache._hits += 1
                     item.fault = OK
                     item.exp = seconds_of(
                         document_of((<VerifiedToken>item.token).payload), (<VerifiedToken>item.token)._values)
@@ -254,25 +302,28 @@ cdef class BatchResult:
 
     # -- what it holds
 
-    cdef VerifiedToken token_at(self, Py_ssize_t index, bint remember):
+    cdef VerifiedToken token_at(self, Py_ssize_t index):
         """The token of an accepted text, made if nobody has looked at it yet; None when that fails."""
         cdef Item* item = &self._items[self._items[index].first]
-        cdef Engine engine = self._engine
-        cdef Binding binding
+        cdef Work work
+        return <VerifiedToken>item.token if item.token != NULL else self.make(item.first, &work)
+
+    cdef VerifiedToken make(self, Py_ssize_t index, Work* work):
+        """Read an accepted text once more, now for its token; `work` is what a cache wants to know."""
+        cdef Item* item = &self._items[index]
+        cdef Binding binding = self._judge.bindings[item.issuer]
         cdef Header header
         cdef VerifiedToken token
         cdef PyObject* scanned = NULL
         cdef bytes payload
-        cdef Work work
         cdef Span text
         cdef Fault fault
-        if item.token != NULL:
-            return <VerifiedToken>item.token
-        binding = self._judge.bindings[item.issuer]
         texts = <tuple>self._parts[index // self._part]
-        work.size = 0
         work.claim = NO_CLAIM
+        work.generation = self._generation
         fault = read_text(<PyObject*>texts[index % self._part], binding.policy.max_token_bytes, &text)
+        work.size = text.size
+        work.hash = slot_hash(text)
         if fault == OK:
             fault = split_compact(text, binding.policy.allow_padding, &work.parts)
         if fault != OK:
@@ -284,7 +335,7 @@ cdef class BatchResult:
                 return None
             binding.memo.add(header)
         names_init(&work.names)
-        fault = scan_payload(&work, &scanned)
+        fault = scan_payload(work, &scanned)
         names_free(&work.names)
         if scanned == NULL:
             return None
@@ -292,22 +343,18 @@ cdef class BatchResult:
         Py_DECREF(payload)                          # `payload` holds it now
         if fault != OK:
             return None
+        if item.token != NULL:                      # made before, or by another thread meanwhile: the first one counts
+            return <VerifiedToken>item.token
         token = make_token(payload, header, work.values)
         Py_INCREF(token)
         item.token = <PyObject*>token
-        if remember:
-            work.size = text.size
-            work.hash = slot_hash(text)
-            work.generation = self._generation
-            work.now_ns = wall_ns()
-            engine.remember(binding, &work, token)
         return token
 
     cdef object result_at(self, Py_ssize_t index):
         cdef Item* item = &self._items[index]
         cdef Binding binding
         if item.fault == OK:
-            token = self.token_at(index, False)
+            token = self.token_at(index)
             if token is not None:
                 return token
         error, code, message = BY_FAULT[<int>UNDECIDED if item.fault == OK else item.fault]
@@ -330,16 +377,8 @@ cdef class BatchResult:
     def __iter__(self):
         return (self.result_at(i) for i in range(self._count))
 
-    def index(self, value, start=0, stop=None):
-        """Return the first index at which ``value`` is."""
-        for i in range(*slice(start, stop).indices(self._count)):
-            if self.result_at(i) is value or self.result_at(i) == value:
-                return i
-        raise ValueError("not in this batch")
-
-    def count(self, value):
-        """Return how often ``value`` is there; texts that are equal share a token."""
-        return sum(result is value or result == value for result in self)
+    index = Sequence.index
+    count = Sequence.count
 
     @property
     def accepted(self):
@@ -408,6 +447,4 @@ cdef class BatchResult:
         return [counts[i] for i in range(FAULT_COUNT)]
 
 
-from collections.abc import Sequence as _Sequence
-
-_Sequence.register(BatchResult)
+Sequence.register(BatchResult)

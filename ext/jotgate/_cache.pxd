@@ -10,7 +10,6 @@ from jotgate._table cimport Bucket, Entry, Table
 from jotgate._token cimport VerifiedToken
 
 
-
 cdef enum Queue:
     WINDOW                          # new, and not seen again since others came after it
     MAIN                            # seen again late, or soon after it left
@@ -46,6 +45,7 @@ cdef class TokenCache:
     cdef uint64_t _uses, _arrivals
     cdef List _queues[2]
     cdef Py_ssize_t _count
+    cdef Py_ssize_t _table_bytes               # of the table and the shadow
     cdef Py_ssize_t _bytes                     # entries, headers and tables
     cdef uint64_t _hits, _misses, _evictions, _expired
 
@@ -62,6 +62,7 @@ cdef class TokenCache:
     cdef void remove_all(self) noexcept
     cdef void shrink(self, Py_ssize_t by_bytes, Py_ssize_t by_entries) noexcept
     cdef void evict(self) noexcept
+    cdef Entry* victim(self) noexcept
     cdef void evict_from(self, Bucket* bucket) noexcept
     cdef void sweep(self, int64_t now_ns) noexcept
     cdef void grow_tables(self) noexcept

@@ -20,8 +20,8 @@ cimport cython
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
 
 from jotgate._codec cimport Span, keyed_hash, span
 from jotgate._fault cimport EXP
@@ -61,6 +61,7 @@ cdef double LATE = 0.10             # a hit moves a token to main if this share 
 
 cdef Py_ssize_t DEFAULT_MAX_BYTES = 64 << 20
 cdef Py_ssize_t LEAST_MAX_BYTES = 16 << 10
+cdef int64_t MOST_MAX_BYTES = <int64_t>32 << 30          # an eighth of it fits into 32 bits
 cdef int64_t NANOSECONDS = 1_000_000_000
 cdef int64_t HOUR_NS = 3600 * NANOSECONDS
 
@@ -76,13 +77,18 @@ cdef void entry_grew(Holder* holder, Py_ssize_t by_bytes) noexcept:
     cdef Entry* entry = <Entry*>holder
     cdef TokenCache cache = <TokenCache>holder.owner
     with cython.critical_section(cache):
-        if entry.holder.owner != NULL:
-            entry.charge += <uint32_t>by_bytes
-            if entry.shade:
-                cache._shadow.grow(entry.shade, by_bytes)
-            cache._queues[entry.queue].bytes += by_bytes
-            cache._bytes += by_bytes
-            cache.shrink(0, 0)
+        if entry.holder.owner == NULL:
+            return
+        if entry.charge + by_bytes > cache.max_bytes // BIGGEST_SHARE:
+            cache._evictions += 1
+            cache.remove(entry)
+            return
+        entry.charge += <uint32_t>by_bytes
+        if entry.shade:
+            cache._shadow.grow(entry.shade, by_bytes)
+        cache._queues[entry.queue].bytes += by_bytes
+        cache._bytes += by_bytes
+        cache.shrink(0, 0)
 
 
 @cython.final
@@ -91,7 +97,7 @@ cdef class TokenCache:
     """Remembers accepted tokens, so that a known one costs a look-up. Belongs to one verifier.
 
     Args:
-        max_bytes: Most memory that it may keep alive, all counted; at least 16384.
+        max_bytes: Most memory that it may keep alive, all counted; 16384 to 32 GiB.
         max_entries: Most tokens, or None for as many as ``max_bytes`` holds.
         ttl: Most seconds that a token is remembered, or None: as long as it is valid, and one without ``exp`` for an
             hour.
@@ -101,8 +107,8 @@ cdef class TokenCache:
     """
 
     def __cinit__(self, *, max_bytes=DEFAULT_MAX_BYTES, max_entries=None, ttl=None):
-        if type(max_bytes) is not int or not LEAST_MAX_BYTES <= max_bytes <= 1 << 46:
-            raise PolicyError("max_bytes is a number of bytes, at least 16384")
+        if type(max_bytes) is not int or not LEAST_MAX_BYTES <= max_bytes <= MOST_MAX_BYTES:
+            raise PolicyError("max_bytes is a number of bytes from 16384 to 32 GiB")
         if max_entries is not None and (type(max_entries) is not int or not 1 <= max_entries <= 1 << 40):
             raise PolicyError("max_entries is a number of tokens, at least 1, or None")
         if ttl is not None and (type(ttl) not in (int, float) or not 0 < ttl <= 1 << 32):
@@ -130,7 +136,7 @@ cdef class TokenCache:
             self._cap = CEILING
 
     def stats(self):
-        """Return counters: ``hits``, ``misses``, ``evictions``, ``expired`` (left because they had expired), and what
+        """Return counters: ``hits``, ``misses``, ``evictions``, ``expired`` (expired, or their key was gone), and what
         is there now: ``entries``, ``bytes``."""
         with cython.critical_section(self):
             return {
@@ -169,11 +175,9 @@ cdef class TokenCache:
 
         In a big cache that is memory which no processor cache holds: the buckets, and the victim with its token.
         """
-        cdef Entry* victim = self._queues[<int>WINDOW].oldest
+        cdef Entry* victim = self.victim()
         prefetch(&self._table.buckets[hash & self._table.mask])
         prefetch(&self._table.buckets[other_place(hash) & self._table.mask])
-        if victim == NULL or self._queues[<int>WINDOW].bytes <= self._cap * self._bytes:
-            victim = self._queues[<int>MAIN].oldest if self._queues[<int>MAIN].oldest != NULL else victim
         if victim != NULL and self._bytes > self.max_bytes // 2:
             prefetch(victim.token)
             prefetch(&self._table.buckets[victim.hash & self._table.mask])
@@ -293,9 +297,12 @@ cdef class TokenCache:
         """Double the buckets and the shadow's room; where there is no memory the old ones go on."""
         cdef uint64_t before = 0 if self._table.buckets == NULL else self._table.mask + 1
         cdef uint64_t size = 2 * before if before else FIRST_BUCKETS
+        cdef Py_ssize_t more
         if table_resize(&self._table, size):
-            self._bytes += (size - before) * sizeof(Bucket) + self._shadow.make_room(
+            more = (size - before) * sizeof(Bucket) + self._shadow.make_room(
                 <uint32_t>(ENTRIES_PER_BUCKET * size), <uint32_t>(HEADS_PER_BUCKET * size))
+            self._table_bytes += more
+            self._bytes += more
 
     # -- who stays
 
@@ -354,15 +361,20 @@ cdef class TokenCache:
             self.evict()
 
     cdef void evict(self) noexcept:
+        self._evictions += 1
+        self.remove(self.victim())
+
+    cdef Entry* victim(self) noexcept:
+        """The entry used longest ago; of the window, where that takes more than its cap. Headers count as the window's:
+        most are shared, and whoever brings many brings them with new tokens."""
         cdef List* window = &self._queues[<int>WINDOW]
         cdef List* main = &self._queues[<int>MAIN]
-        cdef Entry* victim = main.oldest
-        if window.oldest != NULL and (
-                victim == NULL or window.oldest.used < victim.used
-                or <double>window.bytes > self._cap * <double>(window.bytes + main.bytes)):
-            victim = window.oldest
-        self._evictions += 1
-        self.remove(victim)
+        cdef Py_ssize_t tokens = self._bytes - self._table_bytes
+        if window.oldest == NULL or main.oldest == NULL:
+            return main.oldest if window.oldest == NULL else window.oldest
+        if window.oldest.used < main.oldest.used or <double>(tokens - main.bytes) > self._cap * <double>tokens:
+            return window.oldest
+        return main.oldest
 
     cdef void evict_from(self, Bucket* bucket) noexcept:
         """Make room in a full bucket: the entry used longest ago goes."""

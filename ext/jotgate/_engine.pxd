@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from jotgate._binding cimport Binding, Issuers
 from jotgate._cache cimport TokenCache
 from jotgate._codec cimport Compact, Span
-from jotgate._fault cimport CLAIM_COUNT, FAULT_COUNT, Fault
+from jotgate._fault cimport CLAIM_COUNT, FAULT_COUNT, UNDECIDED, Fault
 from jotgate._flights cimport Flight, Flights
 from jotgate._json cimport Names, Value
 from jotgate._revoked cimport RevocationIndex
@@ -46,13 +46,15 @@ cdef class Engine:
 
     cdef Fault decide(self, object text, bint fresh, Outcome* outcome) noexcept
     cdef PyObject* recall(self, Span text, uint64_t hash, bint fresh) noexcept
+    cdef PyObject* known(self, Span text, uint64_t hash, bint fresh) noexcept
     cdef bint resolves_again(self, VerifiedToken token) noexcept
     cdef Fault decide_anew(self, Work* work, bint fresh, Outcome* outcome) noexcept
     cdef Fault decide_by_issuer(self, Work* work, bint fresh, Outcome* outcome) noexcept
     cdef Fault verify_token(self, Binding binding, Work* work, bytes payload, Fault payload_fault, bint fresh,
                             Outcome* outcome) noexcept
     cdef Fault check_signature(self, Binding binding, Header header, Work* work) noexcept
-    cdef Fault ask(self, VerifiedToken token, bint fresh) noexcept
+    cdef Fault ask(self, VerifiedToken token, bint fresh) except? UNDECIDED
+    cdef Fault answer(self, VerifiedToken token, bint fresh) noexcept
     cdef void remember(self, Binding binding, Work* work, VerifiedToken token) noexcept
 
 

@@ -42,6 +42,7 @@ cdef extern from "Python.h":
     PyObject* Py_True
     int PyUnicode_CompareWithASCIIString(object text, const char* ascii) noexcept
     # Raw pointers and no exception value: conclude() sets the error and returns NULL itself.
+    void PyErr_SetInterrupt() noexcept
     void PyErr_SetObject(PyObject* type, PyObject* value) noexcept
 
     ctypedef struct PyMethodDef:
@@ -88,16 +89,23 @@ cdef Fault scan_payload(Work* work, PyObject** payload) noexcept:
     return scan_object(document_of(decoded), &CLAIMS, work.values, &work.names)
 
 
+cdef void retire(list bindings) noexcept:
+    """What was remembered under these has to be looked up again."""
+    for binding in bindings:
+        (<Binding>binding).snapshot.live = False
+
+
 cdef class Engine:
     """The native base of ``Verifier``: holds its bindings and verifies."""
 
     def _bind(self, Binding binding not None):
         """Serve one policy from now on."""
-        self._retire()
+        replaced = self._bindings_now()
         self._max_token_bytes = binding.policy.max_token_bytes
         self._allow_padding = binding.policy.allow_padding
         self._issuers = None
         self._binding = binding
+        retire(replaced)
 
     def _bind_issuers(self, dict bindings not None):
         """Serve several issuers from now on: a mapping from issuer, as UTF-8 ``bytes``, to ``Binding``."""
@@ -109,21 +117,18 @@ cdef class Engine:
             binding = item
             max_token_bytes = max(max_token_bytes, binding.policy.max_token_bytes)
             allow_padding |= binding.policy.allow_padding
-        self._retire()
+        replaced = self._bindings_now()
         self._max_token_bytes = max_token_bytes
         self._allow_padding = allow_padding
         self._binding = None
         self._issuers = issuers
+        retire(replaced)
 
-    def _retire(self):
-        """What was remembered under the bindings of now has to be looked up again."""
-        cdef Binding binding
+    def _bindings_now(self):
         bindings = [self._binding] if self._binding is not None else []
         if self._issuers is not None:
             bindings.extend(self._issuers.bindings.values())
-        for item in bindings:
-            binding = item
-            binding.snapshot.live = False
+        return bindings
 
     def _equip(self, TokenCache cache, RevocationIndex revoked, is_revoked):
         """Remember tokens in ``cache``; refuse what ``revoked`` holds, and what ``is_revoked(token, fresh)`` says.
@@ -188,8 +193,23 @@ cdef class Engine:
     cdef PyObject* recall(self, Span text, uint64_t hash, bint fresh) noexcept:
         """The token with this very text, if all that was decided about it then holds now; else NULL.
 
-        Never a refusal: what does not hold is decided anew from the text. Trust first, then time, then revocation.
+        Never a refusal: what does not hold is decided anew from the text.
         """
+        cdef PyObject* found = self.known(text, hash, fresh)
+        cdef VerifiedToken token
+        if found == NULL:
+            return NULL
+        if self._is_revoked is not None:
+            token = <VerifiedToken>found
+            Py_DECREF(token)                        # `token` holds it now
+            if self.answer(token, fresh) != OK:
+                return NULL
+            Py_INCREF(token)
+        self._cache._hits += 1
+        return found
+
+    cdef PyObject* known(self, Span text, uint64_t hash, bint fresh) noexcept:
+        """As `recall`, but for the caller's own check. Trust first, then time, then revocation."""
         cdef Sighting seen
         cdef VerifiedToken token
         cdef KeySource source
@@ -217,9 +237,6 @@ cdef class Engine:
                 if self._revoked.revokes(document_of(token.payload), token._values):
                     return NULL
                 self._cache.still_unrevoked(text, hash, generation)
-        if self._is_revoked is not None and self.ask(token, fresh) != OK:
-            return NULL
-        self._cache._hits += 1
         Py_INCREF(token)
         return <PyObject*>token
 
@@ -316,7 +333,7 @@ cdef class Engine:
                 if work.flight != NULL:
                     self._flights.land(work.flight)
                     work.flight = NULL
-                fault = self.ask(token, fresh)
+                fault = self.answer(token, fresh)
             if fault == OK:
                 hand_over(&outcome.token, token)
                 if self._cache is not None:
@@ -340,8 +357,8 @@ cdef class Engine:
             fault = binding.check_signature(header.index, &work.parts)
         return fault
 
-    cdef Fault ask(self, VerifiedToken token, bint fresh) noexcept:
-        """Ask the caller's own check, every time: its verdicts are not ours to remember."""
+    cdef Fault ask(self, VerifiedToken token, bint fresh) except? UNDECIDED:
+        """Ask the caller's own check, every time: its verdicts are not ours to remember. An interrupt goes through."""
         try:
             revoked = self._is_revoked(token, fresh=fresh)
         except Exception:
@@ -349,6 +366,14 @@ cdef class Engine:
         if revoked is False:
             return OK
         return REVOKED if revoked is True else STORE_UNAVAILABLE
+
+    cdef Fault answer(self, VerifiedToken token, bint fresh) noexcept:
+        """As `ask`, where nothing may be raised: an interrupt comes again right after."""
+        try:
+            return self.ask(token, fresh)
+        except KeyboardInterrupt:
+            PyErr_SetInterrupt()
+            return UNDECIDED
 
     cdef void remember(self, Binding binding, Work* work, VerifiedToken token) noexcept:
         """Enter a token that was just accepted, with the time for which its claims go on to hold."""

@@ -10,12 +10,9 @@ cimport cython
 from libc.stdint cimport uint64_t
 
 from jotgate._codec cimport Span, same_bytes
-
-cdef extern from "pythread.h":
-    void* PyThread_allocate_lock() noexcept
-    void PyThread_free_lock(void* lock) noexcept
-    int PyThread_acquire_lock(void* lock, int wait) noexcept nogil
-    void PyThread_release_lock(void* lock) noexcept nogil
+from jotgate._sync cimport (
+    PyThread_acquire_lock, PyThread_allocate_lock, PyThread_free_lock, PyThread_release_lock,
+)
 
 cdef extern from *:
     """

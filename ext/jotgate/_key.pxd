@@ -29,7 +29,7 @@ cdef class KeyHandle:
     cdef readonly object kid                   # str or None
     cdef readonly Py_ssize_t signature_bytes
     cdef tuple _context
-    cdef object _material                      # bytes for another library, or None; never handed to anybody else
+    cdef object _material                      # makes the key's bytes for another library; never handed to anybody else
     cdef object _lane                          # the key in that library, or None
     cdef object _call                          # bound method of the key: HMAC copy, or verify
     cdef Fault check(self, Span signature, bytes data) noexcept

@@ -5,7 +5,7 @@ bound ``verify`` of a public key with its padding and hash.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from cpython.exc cimport PyErr_SetObject, PyErr_WriteUnraisable
+from cpython.exc cimport PyErr_SetInterrupt, PyErr_SetObject, PyErr_WriteUnraisable
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
@@ -92,7 +92,8 @@ cdef class KeyHandle:
         context: What checks a signature: ``(keyed HMAC,)``, ``(RSA key, padding, hash)``, ``(EC key, ECDSA)``, or
             ``(key,)`` for EdDSA and ML-DSA.
         signature_bytes: Exact length of every signature of this key.
-        material: The key for another library: SubjectPublicKeyInfo in DER, or the secret.
+        material: Called without arguments for the key as another library takes it: SubjectPublicKeyInfo in DER, or the
+            secret; or None.
     """
 
     def __cinit__(self, int algorithm, kid, tuple context, Py_ssize_t signature_bytes, material=None):
@@ -122,6 +123,9 @@ cdef class KeyHandle:
             return self.check_mac(signature, data) if self.algorithm <= HS512 else self.check_public(signature, data)
         except InvalidSignature:
             return BAD_SIGNATURE
+        except KeyboardInterrupt:                   # nothing may be raised here: let it come again, right after
+            PyErr_SetInterrupt()
+            return UNDECIDED
         except BaseException as error:
             broken = RuntimeError(f"{_NAMES[self.algorithm]}: checking a signature failed with {type(error).__name__}")
         PyErr_SetObject(RuntimeError, broken)
@@ -159,7 +163,7 @@ cdef class KeyHandle:
             SignatureLane | None: None without material, or where the library does not serve the algorithm.
         """
         if self._lane is None and self._material is not None:
-            self._lane = prepare(self._material)
+            self._lane = prepare(self._material())
         return self._lane
 
     def verify(self, data, signature):

@@ -16,6 +16,7 @@ from jotgate._fault cimport JTI
 from jotgate._json cimport STRING, Value, string_text
 
 cdef int64_t NANOSECONDS = 1_000_000_000
+cdef int64_t MOST_LEEWAY = 600                         # seconds; what a policy may forgive
 cdef uint64_t OTHER_SEED = 0x9E3779B97F4A7C15ULL      # for the second half of the hash; any constant but 0
 
 
@@ -52,7 +53,7 @@ cdef class RevocationIndex:
         cdef RevokedId* place
         if type(until) is not int:                     # a float would be rounded down, and the id forgotten too early
             raise TypeError("until is a whole number of Unix seconds")
-        made.until = until
+        made.until = until + MOST_LEEWAY               # a verifier may accept it that much longer
         self.make_room()
         place = self.place_of(made.high, made.low)
         if place.high == 0:

@@ -1,7 +1,7 @@
 """The table of the token cache: buckets of seven tagged entries, two of them for each hash.
 
-A look-up touches two cache lines and then, with hardly an exception, only the entry it was looking for. With two buckets
-to choose from none gets full at the load that the cache allows.
+A look-up touches two cache lines and then, with hardly an exception, only the entry it was looking for. With two
+buckets to choose from none gets full at the load that the cache allows.
 """
 
 from libc.stdint cimport uint8_t, uint64_t
@@ -86,7 +86,7 @@ cdef void table_remove(Table* table, Entry* entry) noexcept nogil:
 
 
 cdef bint table_resize(Table* table, uint64_t size) noexcept nogil:
-    """Go over to `size` buckets, a power of two and more than before; False: there is no memory, all stays as it was."""
+    """Go over to `size` buckets, a power of two and more than before; False and no change for want of memory."""
     cdef Table larger
     cdef uint64_t at
     cdef int i

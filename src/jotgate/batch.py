@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
+from . import workers
 from ._batch import BatchResult
 from ._engine import Engine
 from .errors import PolicyError
@@ -24,16 +25,14 @@ def verify_batch(engine: Engine, texts: Iterable[str | bytes], threads: int | No
     """Verify every text; see ``Verifier.verify_batch``."""
     if isinstance(texts, str | bytes | bytearray) or not isinstance(texts, Iterable):
         raise TypeError("verify_batch takes a sequence of tokens, not a single one")
-    if threads is None:
-        from .workers import usable_cores
-
-        threads = usable_cores()
-    elif type(threads) is not int or not 1 <= threads <= MAX_THREADS:
+    if threads is not None and (type(threads) is not int or not 1 <= threads <= MAX_THREADS):
         raise PolicyError(f"threads is a number from 1 to {MAX_THREADS}, or None for one a core")
     result = BatchResult(engine, PART)
     for part in _parts(texts):
-        todo = result._take(part, threads)
-        _run(result, min(threads, todo // LEAST_SHARE) - 1)
+        share = result._take(part) // LEAST_SHARE
+        if threads is None and share > 1:  # counting cores reads files: nothing for a small batch
+            threads = min(workers.usable_cores(), MAX_THREADS)
+        _run(result, max(1, min(share, threads or 1)))
         result._finish()
     return result
 
@@ -45,18 +44,15 @@ def _parts(texts: Iterable[str | bytes]) -> Iterator[tuple[str | bytes, ...]]:
         yield part
 
 
-def _run(result: BatchResult, helpers: int) -> None:
+def _run(result: BatchResult, threads: int) -> None:
     """Work in this thread and in as many others of the pool as are free, until all have stopped."""
-    if helpers <= 0:
-        result._work()
-        return
-    from .workers import POOL
-
-    crew = POOL.start(result, helpers)
+    result._share(threads)
     try:
+        if threads > 1:
+            workers.POOL.lend(result, threads - 1)
         result._work()
     except BaseException:
         result._stop()
         raise
     finally:
-        crew.join(result._stop)
+        result._join()

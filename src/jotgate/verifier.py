@@ -15,10 +15,10 @@ from .errors import PolicyError
 from .keys import lanes
 from .keys.algorithms import ALGORITHMS
 from .policy import Policy
-from .stores.protocol import RevocationCheck
 
 if TYPE_CHECKING:
     from .batch import BatchResult
+    from .stores.protocol import RevocationCheck
 
 
 class _OwnCache:

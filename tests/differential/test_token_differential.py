@@ -1,6 +1,7 @@
 """Whole tokens: the engine's verdict (code and claim, or the claims) is the oracle's."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import reference
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from support import CLASS_OF_CODE, clock_at
 
 from jotgate import Policy, Verifier, jws
+from jotgate.batch import LEAST_SHARE
 from jotgate.errors import JotgateError
 
 from . import hostile, tokens
@@ -28,6 +30,24 @@ def native_verdict(verifier: Verifier, text: Any, now_ns: int) -> Any:
             return refusal(error)
 
 
+def batch_verdicts(verifier: Verifier, texts: list[Any], now_ns: int, threads: int) -> list[Any]:
+    with clock_at(0, now_ns):
+        results = verifier.verify_batch(texts, threads=threads)
+        assert results.code == tuple(getattr(result, "code", "accepted") for result in results)
+        return [refusal(result) if isinstance(result, JotgateError) else result.to_dict() for result in results]
+
+
+def same_in_a_batch(build: Callable[[], Verifier], texts: list[Any], now_ns: int, expected: list[Any]) -> None:
+    """Compare the verdicts of a batch, new to its verifier and known to it; enough texts for two threads."""
+    repeated = texts * -(-2 * LEAST_SHARE // len(texts))
+    for threads in (1, 2):
+        verifier = build()
+        for _ in range(2):
+            found = batch_verdicts(verifier, repeated, now_ns, threads)
+            for native, oracle in zip(found, expected * (len(repeated) // len(texts)), strict=True):
+                assert json.dumps(native, sort_keys=True) == json.dumps(oracle, sort_keys=True)
+
+
 def same(native: Any, expected: Any) -> None:
     """Compare two verdicts; claims must be equal in type, too."""
     event(expected[0] if isinstance(expected, tuple) else "accepted")
@@ -43,6 +63,9 @@ def check(case: Case) -> None:
     same(native_verdict(verifier, case.text, case.now_ns), expected)
     # A second time: whatever the engine remembers of the first, the verdict is the same.
     same(native_verdict(verifier, case.text, case.now_ns), expected)
+    same_in_a_batch(
+        lambda: Verifier(tokens.native_keys(case.entries), Policy(**case.options)), [case.text], case.now_ns, [expected]
+    )
 
 
 @given(tokens.cases(tokens.SYMMETRIC))
@@ -70,6 +93,12 @@ def test_one_verifier_many_tokens(case: Case, data: st.DataObject) -> None:
     texts = [case.text] + [data.draw(tokens.compact_texts(case.entries[0], part)) for part in more]
     for text in texts + texts[::-1]:
         same(native_verdict(verifier, text, case.now_ns), reference.verify(text, keys, policy, case.now_ns))
+    same_in_a_batch(
+        lambda: Verifier(tokens.native_keys(case.entries), Policy(**case.options)),
+        texts,
+        case.now_ns,
+        [reference.verify(text, keys, policy, case.now_ns) for text in texts],
+    )
 
 
 @given(tokens.issuers_cases())
@@ -82,13 +111,11 @@ def test_several_issuers(case: tokens.IssuersCase) -> None:
         },
         case.now_ns,
     )
-    verifier = Verifier(
-        {
-            issuer: (tokens.native_keys(entries), Policy(**options))
-            for issuer, (entries, options) in case.issuers.items()
-        }
-    )
-    same(native_verdict(verifier, case.text, case.now_ns), expected)
+    bound = {
+        issuer: (tokens.native_keys(entries), Policy(**options)) for issuer, (entries, options) in case.issuers.items()
+    }
+    same(native_verdict(Verifier(bound), case.text, case.now_ns), expected)
+    same_in_a_batch(lambda: Verifier(bound), [case.text], case.now_ns, [expected])
 
 
 @given(st.sampled_from(tokens.SYMMETRIC + tokens.ASYMMETRIC), st.binary(max_size=40), st.data())

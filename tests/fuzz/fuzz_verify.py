@@ -1,9 +1,10 @@
 """A byte-level fuzzer for everything that reads a token.
 
-Start from genuine tokens and the corpus, break them in ways that know what a token is, and hold two promises:
+Start from genuine tokens and the corpus, break them in ways that know what a token is, and hold three promises:
 
 - only errors of ours leave ``verify``, ``peek`` and ``jws.verify``;
-- whatever is accepted was signed by us, and says what its bytes say.
+- whatever is accepted was signed by us, and says what its bytes say;
+- ``verify_batch`` says of each of many texts what ``verify`` says of it.
 
 Run it with ``python -m tests.fuzz.fuzz_verify --seconds 60 --seed 1``. A finding is printed as a line of hex:
 add it to ``corpus.txt`` once it is understood.
@@ -47,6 +48,7 @@ from jotgate import KeySet, Verifier, errors, unverified
 
 CORPUS = Path(__file__).with_name("corpus.txt")
 ALGORITHMS = ("HS256", "RS256", "ES256", "ES512", "EdDSA")
+TEXTS_IN_A_BATCH = 200
 OTHER_ISSUER = "https://other.example.com"
 
 
@@ -76,6 +78,8 @@ class Fuzzer:
             issuer=OTHER_ISSUER))}),
             "jws": JWSDoor(one_key, ["HS256"]),
         }  # fmt: skip
+        # What `verify` said of the last texts, by door: verify_batch is asked about them together.
+        self.said: dict[str, list[tuple[Any, Any]]] = {name: [] for name in self.doors if name != "jws"}
         # Signatures by signing input, as written: the only texts that may ever be accepted.
         self.signed: dict[str, set[str]] = {}
         self.seeds = [self.remember(text) for text in self._genuine()]
@@ -148,17 +152,23 @@ class Fuzzer:
     def judge(self, text: str | bytes) -> None:
         """Try a text at every door."""
         for name, door in self.doors.items():
+            verdict: Any
             try:
-                accepted = door.verify(text)
+                verdict = accepted = door.verify(text)
             except errors.TokenError as error:
                 if not error.code or not str(error) or len(str(error)) > 200:
                     raise Finding(f"{name}: an error without code or text") from None
                 self.verdicts[error.code] += 1
+                verdict = error
             except BaseException as error:
                 raise Finding(f"{name}: {type(error).__name__} left verify()") from error
             else:
                 self.verdicts["accepted"] += 1
                 self._check_accepted(name, text, accepted)
+            if name in self.said:
+                self.said[name].append((text, verdict))
+                if len(self.said[name]) == TEXTS_IN_A_BATCH:
+                    self.judge_batch(name)
         try:
             seen = unverified.peek(text)
         except errors.MalformedTokenError:
@@ -168,6 +178,19 @@ class Fuzzer:
         written = text if isinstance(text, bytes) else text.encode()
         if seen.signing_input != written.rpartition(b".")[0]:
             raise Finding("peek: another signing input than the text's")
+
+    def judge_batch(self, name: str) -> None:
+        """Ask `verify_batch` of a door about the texts that went through it one by one, the cache full and empty."""
+        said, self.said[name] = self.said[name], []
+        door = self.doors[name]
+        for threads in (1, 2):
+            if door.cache is not None and self.chooser.random() < 0.5:
+                door.cache.clear()
+            batch = door.verify_batch([text for text, _ in said], threads=threads)
+            for (text, verdict), result in zip(said, batch, strict=True):
+                if _facts(verdict) != _facts(result):
+                    shown = (text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")).hex()
+                    raise Finding(f"{name}: a batch says {result!r} and verify said {verdict!r} of {shown}")
 
     def _check_accepted(self, name: str, text: str | bytes, accepted: Any) -> None:
         written = text if isinstance(text, str) else text.decode("ascii")
@@ -231,6 +254,12 @@ class Fuzzer:
                 file=sys.stderr,
             )
             raise
+
+
+def _facts(verdict: Any) -> Any:
+    if isinstance(verdict, errors.JotgateError):
+        return type(verdict), verdict.args
+    return verdict.payload, verdict.alg, verdict.kid
 
 
 def _decoded(segment: str) -> bytes:
@@ -310,6 +339,8 @@ def run(seed: int, *, seconds: float | None = None, rounds: int | None = None) -
             done += 1
             if done % 4096 == 0 and len(fuzzer.signed) > 100_000:
                 fuzzer = Fuzzer(seed + done)
+        for name in fuzzer.said:
+            fuzzer.judge_batch(name)
     fuzzer.verdicts["texts"] = done
     return fuzzer.verdicts
 

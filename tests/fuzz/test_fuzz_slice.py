@@ -40,3 +40,12 @@ def test_a_foreign_exception_would_be_noticed() -> None:
     fuzzer.doors = {"broken": Broken()}
     with clock_at(NOW), pytest.raises(Finding, match="KeyError"):
         fuzzer.judge("x")
+
+
+def test_a_batch_that_says_something_else_would_be_noticed() -> None:
+    fuzzer = Fuzzer(0)
+    with clock_at(NOW):
+        said = fuzzer.doors["secret"].verify(token())
+        fuzzer.said["secret"] = [(token(), said), (token(key=b"x" * 32), said)]
+        with pytest.raises(Finding, match="a batch says"):
+            fuzzer.judge_batch("secret")

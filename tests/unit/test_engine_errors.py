@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidSignature
-from support import SIGNATURE_BYTES, b64u, claims, error_of, policy, token, verification_key, verifier
+from support import SIGNATURE_BYTES, b64u, claims, error_of, outcome, policy, token, verification_key, verifier
 
 from jotgate import Verifier, errors
 from jotgate._binding import Binding
@@ -15,10 +15,10 @@ from jotgate._key import ALGORITHM_NUMBERS, KeyHandle, KeyTable
 
 pytestmark = pytest.mark.usefixtures("frozen_clock")
 
-# Not SystemExit: the interpreter obeys it wherever it is reported, and a process that ends accepts nothing.
+# Not SystemExit: the interpreter obeys it wherever it is reported, and a process that ends accepts nothing. Not
+# KeyboardInterrupt, which has a test of its own.
 BREAKS: list[Any] = [
-    RuntimeError, ValueError, TypeError, KeyError, MemoryError, RecursionError, KeyboardInterrupt,
-    GeneratorExit,
+    RuntimeError, ValueError, TypeError, KeyError, MemoryError, RecursionError, GeneratorExit,
     StopIteration, OSError, AssertionError, Exception, BaseException, ZeroDivisionError, UnicodeDecodeError,
 ]  # fmt: skip
 
@@ -108,6 +108,38 @@ def test_a_primitive_that_breaks_refuses(alg: str, error: type[BaseException], u
     assert (caught.value.code, caught.value.http_status) == ("undecided", 503)
     # reported by its type alone: its text may quote what was signed
     assert unraisable == [f"{alg}: checking a signature failed with {error.__name__}"]
+
+
+def interrupts(way_in: Verifier, text: str) -> None:
+    def run() -> None:
+        outcome(lambda: way_in.verify(text))
+        for _ in range(1000):  # the interpreter looks for signals at each turn
+            pass
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert sum(way_in.stats()["verdicts"].values()) == way_in.stats()["verdicts"]["undecided"] == 1
+
+
+@pytest.mark.parametrize("alg", PUBLIC)
+def test_an_interrupt_within_a_primitive_refuses_and_is_raised(alg: str, unraisable: list[Any]) -> None:
+    """The primitives run Python code here and there, so that is where Ctrl-C may be noticed."""
+    interrupts(with_context(alg, context_of(alg, Asymmetric(raises(KeyboardInterrupt)))), text_for(alg))
+    assert unraisable == []
+
+
+@pytest.mark.parametrize("step", ["copy", "update", "finalize"])
+def test_an_interrupt_within_a_mac_refuses_and_is_raised(step: str) -> None:
+    interrupts(with_context("HS256", (Keyed(**{step: raises(KeyboardInterrupt)}),)), text_for("HS256"))
+
+
+def test_an_interrupt_within_a_callers_check_refuses_and_is_raised(unraisable: list[Any]) -> None:
+    class Check:
+        def is_revoked(self, _: object, *, fresh: bool) -> bool:
+            raise KeyboardInterrupt
+
+    interrupts(verifier(revocations=Check()), token())
+    assert unraisable == []
 
 
 @pytest.mark.parametrize("alg", PUBLIC)

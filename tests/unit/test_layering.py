@@ -26,6 +26,7 @@ NATIVE_ORDER = [
     "_shadow",
     "_table",
     "_cache",
+    "_sync",
     "_flights",
     "_binding",
     "_engine",

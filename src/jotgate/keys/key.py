@@ -6,6 +6,7 @@ finds out whether it is a public key or a secret: that guess is how public keys 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self, cast, final
 
@@ -146,7 +147,11 @@ class VerificationKey(Frozen):
             _alg=str(name),
             _canonical=algorithm.name,
             _handle=KeyHandle(
-                ALGORITHM_NUMBERS[algorithm.name], checked_kid, context, size, primitives.lane_material(material.key)
+                ALGORITHM_NUMBERS[algorithm.name],
+                checked_kid,
+                context,
+                size,
+                functools.partial(primitives.lane_material, material.key),
             ),
             _kid=checked_kid,
             _members=None if material.is_secret else material.members,

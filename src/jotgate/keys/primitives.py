@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, hmac, serialization
+from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
@@ -93,6 +93,8 @@ def lane_material(key: PublicKey | bytes) -> bytes:
     """Return a key as another library takes it: the secret, or the public key as SubjectPublicKeyInfo in DER."""
     if isinstance(key, bytes):
         return key
+    from cryptography.hazmat.primitives import serialization  # here: it loads dataclasses and inspect
+
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 

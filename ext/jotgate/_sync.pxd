@@ -1,0 +1,29 @@
+"""Between threads, without the GIL: locks of the interpreter, a counter and a flag."""
+
+from libc.stdint cimport int64_t
+
+cdef extern from "pythread.h":
+    cdef enum PyLockStatus:
+        PY_LOCK_ACQUIRED
+    void* PyThread_allocate_lock() noexcept
+    void PyThread_free_lock(void* lock) noexcept
+    int PyThread_acquire_lock(void* lock, int wait) noexcept nogil
+    PyLockStatus PyThread_acquire_lock_timed(void* lock, long long microseconds, int stop_for_signals) noexcept nogil
+    void PyThread_release_lock(void* lock) noexcept nogil
+
+cdef extern from *:
+    """
+    #if defined(_MSC_VER)
+      #include <intrin.h>
+      #define jg_take(counter, by) _InterlockedExchangeAdd64((volatile long long *)(counter), (by))
+      #define jg_set(flag) ((void)_InterlockedExchange((volatile long *)(flag), 1))
+      #define jg_is_set(flag) (*(volatile long *)(flag))
+    #else
+      #define jg_take(counter, by) __atomic_fetch_add((counter), (by), __ATOMIC_RELAXED)
+      #define jg_set(flag) __atomic_store_n((flag), 1, __ATOMIC_RELAXED)
+      #define jg_is_set(flag) __atomic_load_n((flag), __ATOMIC_RELAXED)
+    #endif
+    """
+    int64_t take "jg_take"(int64_t* counter, int64_t by) noexcept nogil
+    void set_flag "jg_set"(int* flag) noexcept nogil
+    bint is_set "jg_is_set"(int* flag) noexcept nogil
