@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BUILT := $(VENV)/built
 NATIVE := $(wildcard ext/jotgate/*.pyx ext/jotgate/*.pxd ext/jotgate/*.h)
 
-.PHONY: demo test lint bench gates fuzz sanitize coverage wheels clean
+.PHONY: demo test lint bench gates fuzz stress sanitize coverage wheels clean
 .DELETE_ON_ERROR:
 
 demo: $(BUILT)
@@ -49,6 +49,14 @@ fuzz: $(BUILT) build/sanitize/done
 	$(BIN)/python -m tests.fuzz.fuzz_verify --seconds $(SECONDS_EACH)
 	tests/sanitized -m tests.fuzz.fuzz_verify --seconds $(SECONDS_EACH)
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest tests/differential
+
+# Long runs of what threads, both backends and the cache share; a slice of each is in the suite.
+ROUNDS := $(or $(ROUNDS),10)
+stress: $(BUILT)
+	$(BIN)/python -m tests.differential.backends --cases 1000000
+	$(BIN)/python -m tests.differential.cache_walk --steps 1000000
+	for round in $$(seq $(ROUNDS)); do for script in cache_threads lanes_threads batch_threads lanes_fork cache_fork batch_fork; do $(BIN)/python -X faulthandler tests/isolated/$$script.py || exit 1; done; done
+	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -q tests/differential
 
 # The suite on a build with AddressSanitizer and UndefinedBehaviorSanitizer (Linux, gcc).
 sanitize: build/sanitize/done

@@ -23,7 +23,7 @@ def replay(trace: Trace, entries: int) -> tuple[int, int, int]:
 
     Only the number of entries binds; what a token's size would do is the simulators' part.
     """
-    verifier = Verifier(verification_key("HS256"), policy(), cache=TokenCache(max_entries=entries, max_bytes=1 << 40))
+    verifier = Verifier(verification_key("HS256"), policy(), cache=TokenCache(max_entries=entries, max_bytes=1 << 34))
     lru = LRU(entries, 1 << 60)
     texts: dict[int, str] = {}
     last: dict[int, object] = {}

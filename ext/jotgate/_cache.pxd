@@ -60,8 +60,8 @@ cdef class TokenCache:
     cdef void place(self, Entry* entry) noexcept
     cdef void remove(self, Entry* entry) noexcept
     cdef void remove_all(self) noexcept
-    cdef void shrink(self, Py_ssize_t by_bytes, Py_ssize_t by_entries) noexcept
-    cdef void evict(self) noexcept
+    cdef void shrink(self, Py_ssize_t by_bytes, Py_ssize_t by_entries, int64_t now) noexcept
+    cdef void evict(self, int64_t now) noexcept
     cdef Entry* victim(self) noexcept
     cdef void evict_from(self, Bucket* bucket) noexcept
     cdef void sweep(self, int64_t now_ns) noexcept

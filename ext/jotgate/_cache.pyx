@@ -23,6 +23,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from jotgate._clock cimport wall_ns
 from jotgate._codec cimport Span, keyed_hash, span
 from jotgate._fault cimport EXP
 from jotgate._frozen cimport allocated
@@ -88,7 +89,7 @@ cdef void entry_grew(Holder* holder, Py_ssize_t by_bytes) noexcept:
             cache._shadow.grow(entry.shade, by_bytes)
         cache._queues[entry.queue].bytes += by_bytes
         cache._bytes += by_bytes
-        cache.shrink(0, 0)
+        cache.shrink(0, 0, wall_ns())
 
 
 @cython.final
@@ -204,9 +205,9 @@ cdef class TokenCache:
             if self._count + 1 > ENTRIES_PER_BUCKET * <Py_ssize_t>(self._table.mask + 1):
                 self.grow_tables()
             self.sweep(now)
-            self.shrink(entry.charge, 1)
+            self.shrink(entry.charge, 1, now)
             self.place(entry)
-            self.shrink(0, 0)                       # a new header counts too
+            self.shrink(0, 0, now)                  # a new header counts too
 
     cdef void forget(self, Span text, uint64_t hash) noexcept:
         """Drop a token that has expired, or whose key no longer counts."""
@@ -354,15 +355,19 @@ cdef class TokenCache:
             entry.hash, entry.charge, &entry.shade,
             self.max_bytes - (self._bytes - self._queues[0].bytes - self._queues[1].bytes), self._entry_limit)
 
-    cdef void shrink(self, Py_ssize_t by_bytes, Py_ssize_t by_entries) noexcept:
+    cdef void shrink(self, Py_ssize_t by_bytes, Py_ssize_t by_entries, int64_t now) noexcept:
         """Evict until there is room for so much more."""
         while self._count and (
                 self._bytes + by_bytes > self.max_bytes or self._count + by_entries > self._entry_limit):
-            self.evict()
+            self.evict(now)
 
-    cdef void evict(self) noexcept:
-        self._evictions += 1
-        self.remove(self.victim())
+    cdef void evict(self, int64_t now) noexcept:
+        cdef Entry* victim = self.victim()
+        if victim.closes_ns <= now:
+            self._expired += 1
+        else:
+            self._evictions += 1
+        self.remove(victim)
 
     cdef Entry* victim(self) noexcept:
         """The entry used longest ago; of the window, where that takes more than its cap. Headers count as the window's:
