@@ -59,7 +59,7 @@ def child(calls: int, hmacs: int, hits: int) -> None:
     data = signing_input(CLAIMS)
     text, known = signed(data), signed(signing_input(longer))
     assert len(known) == 700
-    verify, recall = ours.bind("HS256", KEY), ours_hit.bind("HS256", KEY)
+    verify, recall = ours.verifier("HS256", KEY, cache=None, backend="cryptography").verify, ours_hit.bind("HS256", KEY)
     for call, token in ((verify, text), (recall, known)):
         assert call(token).subject == "23cf68463b8ac75c14cae28e"
     for _ in range(calls):

@@ -17,7 +17,7 @@ from tokens import Corpus, make_corpus
 
 from jotgate.workers import usable_cores
 
-BATCH = 1024  # HS256 tokens; public keys get a part of it
+TOKENS = {"HS256": 2048, "RS256": 1024, "ES256": 512, "EdDSA": 512}  # of a batch, all different
 
 
 class BatchRow(Row):
@@ -90,7 +90,7 @@ def batches() -> list[Gate]:
 
     gates = []
     for alg in ("HS256", "RS256", "ES256", "EdDSA"):
-        corpus = make_corpus(alg, BATCH if alg == "HS256" else BATCH // 4)
+        corpus = make_corpus(alg, TOKENS[alg])
         verifier = bound(corpus)
         fresh = partial(corpus.fresh, len(corpus.signed))
         rows = {

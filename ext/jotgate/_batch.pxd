@@ -32,7 +32,7 @@ cdef class BatchResult:
     cdef uint32_t* _todo            # indices of what is to be verified in this part
     cdef int64_t _todo_count
     cdef int64_t _next              # of them, the first that no thread has taken; atomic
-    cdef int64_t _chunk
+    cdef int64_t _shares            # into how many chunks what is left is cut
     cdef uint64_t _generation       # of the revocations when this part began
     cdef int _seats                 # how many threads may help with this part, and how many do
     cdef int _helpers

@@ -30,7 +30,7 @@ from jotgate._json cimport names_free, names_init
 from jotgate._judge cimport Judge, Scratch, Verdict, scratch_free, scratch_init, seconds_of
 from jotgate._sync cimport (
     PY_LOCK_ACQUIRED, PyThread_acquire_lock, PyThread_acquire_lock_timed, PyThread_allocate_lock, PyThread_free_lock,
-    PyThread_release_lock, is_set, set_flag, take,
+    PyThread_release_lock, is_set, peek, set_flag, take,
 )
 from jotgate._token cimport Header, VerifiedToken, make_token
 
@@ -43,7 +43,7 @@ cdef extern from "Python.h":
 cdef enum:
     MOST_OF_A_CHUNK = 256
     LEAST_OF_A_CHUNK = 4
-    CHUNKS_PER_THREAD = 8           # so that the last ones to finish do so at about the same time
+    SHARES_PER_THREAD = 4           # a chunk is so small a part of what is left that all threads finish together
     LISTENS_EVERY_US = 50_000       # for signals, while others work; where a signal does not end the wait by itself
     REMEMBERED_SHARE = 10           # a batch fills at most a tenth of the cache: what its probation holds
 
@@ -114,7 +114,7 @@ cdef class BatchResult:
     def _share(self, Py_ssize_t threads):
         """Let this many threads work on the part, the caller's one of them."""
         self._seats = threads - 1
-        self._chunk = max(LEAST_OF_A_CHUNK, min(MOST_OF_A_CHUNK, self._todo_count // (threads * CHUNKS_PER_THREAD)))
+        self._shares = threads * SHARES_PER_THREAD
 
     def _work(self):
         """Verify until nothing is left to take or the batch is stopped. Lets signals through between chunks."""
@@ -273,7 +273,7 @@ cdef class BatchResult:
 
     cdef bint run_chunk(self, Scratch* scratch) noexcept nogil:
         """Verify the next chunk; False when there is none."""
-        cdef int64_t at, end
+        cdef int64_t at, end, size
         cdef int64_t now_ns = 0
         cdef int64_t read_at = 0
         cdef int64_t monotonic
@@ -282,8 +282,11 @@ cdef class BatchResult:
         cdef Span text
         if is_set(&self._stopped):
             return False
-        at = take(&self._next, self._chunk)
-        end = min(at + self._chunk, self._todo_count)
+        # what is left may have changed by the time it is taken: that makes a chunk a little too big, and nothing else
+        size = (self._todo_count - peek(&self._next)) // self._shares
+        size = max(LEAST_OF_A_CHUNK, min(MOST_OF_A_CHUNK, size))
+        at = take(&self._next, size)
+        end = min(at + size, self._todo_count)
         while at < end and not is_set(&self._stopped):
             monotonic = monotonic_ns()
             if now_ns == 0 or monotonic - read_at > CLOCK_IS_GOOD_FOR_NS:

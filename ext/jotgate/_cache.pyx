@@ -13,7 +13,7 @@ from comparing the whole text. Refusals are never remembered.
                would hold, as fingerprints: a hit here that LRU would have missed lowers the cap, a miss here that LRU
                would have hit raises it. So tokens used once, however many and however valid, come to pass through a
                tenth of the bytes, and where LRU is the best there is the cache is LRU (bench/eviction compares)
-    expiry     each new token has two buckets looked through for what has expired
+    expiry     for each new token one bucket is looked through for what has expired
 """
 
 cimport cython
@@ -24,7 +24,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from jotgate._clock cimport wall_ns
-from jotgate._codec cimport Span, keyed_hash, span
+from jotgate._codec cimport Span, keyed_hash, prefetch, span
 from jotgate._fault cimport EXP
 from jotgate._frozen cimport allocated
 from jotgate._json cimport ABSENT
@@ -36,22 +36,11 @@ from jotgate._token cimport Header, Holder, VerifiedToken
 
 from jotgate.errors import PolicyError
 
-cdef extern from *:
-    """
-    #if defined(__GNUC__) || defined(__clang__)
-      #define jg_prefetch(at) __builtin_prefetch((at), 1)
-    #else
-      #define jg_prefetch(at) ((void)(at))
-    #endif
-    """
-    void prefetch "jg_prefetch"(const void* at) noexcept nogil
-
 cdef enum:
     TAIL_BYTES = 64                 # of the text: what the place in the table is computed from
     FIRST_BUCKETS = 32
     ENTRIES_PER_BUCKET = 3          # on average at most, of 7: with two buckets to choose from none gets full
     HEADS_PER_BUCKET = 4            # of the shadow's chains; a power of two
-    SWEPT_BUCKETS = 2               # looked through for expired tokens for each new one
     BIGGEST_SHARE = 8               # an entry of more than an eighth of the bytes is not worth what it would push out
 
 # The figures of bench/eviction/RESULTS.md
@@ -174,16 +163,25 @@ cdef class TokenCache:
     cdef void expect(self, uint64_t hash) noexcept:
         """A token that is not here is being verified: meanwhile fetch what entering it will touch.
 
-        In a big cache that is memory which no processor cache holds: the buckets, and the victim with its token.
+        In a big cache that is memory which no processor cache holds: its buckets, the victim and what hangs on it, the
+        entries that are swept next.
         """
-        cdef Entry* victim = self.victim()
+        cdef Bucket* bucket
+        cdef Entry* victim
+        cdef int i
         prefetch(&self._table.buckets[hash & self._table.mask])
         prefetch(&self._table.buckets[other_place(hash) & self._table.mask])
-        if victim != NULL and self._bytes > self.max_bytes // 2:
+        self._shadow.expect(hash)
+        bucket = &self._table.buckets[self._hand & self._table.mask]
+        for i in range(filling(bucket)):
+            prefetch(&bucket.entries[i].closes_ns)
+        prefetch(&self._table.buckets[(self._hand + 1) & self._table.mask])
+        victim = self.victim()
+        if victim != NULL:
             prefetch(victim.token)
+            prefetch(victim.newer)
             prefetch(&self._table.buckets[victim.hash & self._table.mask])
             prefetch(&self._table.buckets[other_place(victim.hash) & self._table.mask])
-            prefetch(victim.newer)
 
     cdef void add(self, Span text, uint64_t hash, VerifiedToken token, int64_t now, int64_t opens_ns,
                   int64_t closes_ns, uint64_t generation) noexcept:
@@ -392,13 +390,11 @@ cdef class TokenCache:
         self.remove(victim)
 
     cdef void sweep(self, int64_t now_ns) noexcept:
-        """Let go of what has expired in the next buckets."""
-        cdef Bucket* bucket
+        """Let go of what has expired in the next bucket."""
+        cdef Bucket* bucket = &self._table.buckets[self._hand & self._table.mask]
         cdef int i
-        for _ in range(SWEPT_BUCKETS):
-            bucket = &self._table.buckets[self._hand & self._table.mask]
-            self._hand += 1
-            for i in range(filling(bucket) - 1, -1, -1):
-                if bucket.entries[i].closes_ns <= now_ns:
-                    self._expired += 1
-                    self.remove(bucket.entries[i])
+        self._hand += 1
+        for i in range(filling(bucket) - 1, -1, -1):
+            if bucket.entries[i].closes_ns <= now_ns:
+                self._expired += 1
+                self.remove(bucket.entries[i])

@@ -28,6 +28,11 @@ cdef extern from *:
     #endif
         return word;
     }
+    #if defined(__GNUC__) || defined(__clang__)
+      #define jg_prefetch(at) __builtin_prefetch((at), 1)
+    #else
+      #define jg_prefetch(at) ((void)(at))
+    #endif
     /* Both halves of the 128-bit product, folded: what one bit of either factor changes cannot be undone by another. */
     static inline unsigned long long jg_fold(unsigned long long one, unsigned long long other) {
     #if defined(_MSC_VER)
@@ -39,6 +44,7 @@ cdef extern from *:
     #endif
     }
     """
+    void prefetch "jg_prefetch"(const void* at) noexcept nogil           # a hint: this is going to be written to
     uint64_t fold "jg_fold"(uint64_t one, uint64_t other) noexcept nogil
     int lowest_byte "jg_lowest_byte"(uint64_t flags) noexcept nogil      # index of the lowest byte with a flag set
     uint64_t load_word "jg_load_word"(const uint8_t* at) noexcept nogil  # unaligned load of eight bytes

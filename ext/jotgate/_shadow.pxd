@@ -26,6 +26,7 @@ cdef class Shadow:
 
     cdef bint see(self, uint64_t hash, uint32_t charge, uint32_t* holder, int64_t bytes_limit,
                   Py_ssize_t count_limit) noexcept
+    cdef void expect(self, uint64_t hash) noexcept
     cdef void touch(self, uint32_t at) noexcept
     cdef void grow(self, uint32_t at, Py_ssize_t by_bytes) noexcept
     cdef void let_go(self, uint32_t at) noexcept

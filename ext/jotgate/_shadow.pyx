@@ -8,6 +8,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
+from jotgate._codec cimport prefetch
+
 
 @cython.final
 cdef class Shadow:
@@ -54,6 +56,13 @@ cdef class Shadow:
         holder[0] = at
         self.link(at)
         return had
+
+    cdef void expect(self, uint64_t hash) noexcept:
+        """Fetch what `see` will touch for a token that is not here."""
+        cdef Shade* oldest = &self._shades[self._oldest]
+        prefetch(self.head_of(<uint32_t>(hash >> 24)))
+        prefetch(self.head_of(oldest.print))
+        prefetch(&self._shades[oldest.newer])
 
     cdef void touch(self, uint32_t at) noexcept:
         """The token was asked for."""

@@ -16,14 +16,17 @@ cdef extern from *:
     #if defined(_MSC_VER)
       #include <intrin.h>
       #define jg_take(counter, by) _InterlockedExchangeAdd64((volatile long long *)(counter), (by))
+      #define jg_peek(counter) (*(volatile long long *)(counter))
       #define jg_set(flag) ((void)_InterlockedExchange((volatile long *)(flag), 1))
       #define jg_is_set(flag) (*(volatile long *)(flag))
     #else
       #define jg_take(counter, by) __atomic_fetch_add((counter), (by), __ATOMIC_RELAXED)
+      #define jg_peek(counter) __atomic_load_n((counter), __ATOMIC_RELAXED)
       #define jg_set(flag) __atomic_store_n((flag), 1, __ATOMIC_RELAXED)
       #define jg_is_set(flag) __atomic_load_n((flag), __ATOMIC_RELAXED)
     #endif
     """
     int64_t take "jg_take"(int64_t* counter, int64_t by) noexcept nogil
+    int64_t peek "jg_peek"(int64_t* counter) noexcept nogil
     void set_flag "jg_set"(int* flag) noexcept nogil
     bint is_set "jg_is_set"(int* flag) noexcept nogil
