@@ -38,6 +38,7 @@ bench: $(BUILT)
 	$(BIN)/python bench/run.py --python 3.13
 	$(BIN)/python -m pytest bench -q --benchmark-json=build/bench/ours.json
 	$(BIN)/python bench/report.py --record build/bench/ours.json
+	$(BIN)/python bench/lane_gates.py --record
 
 # The figures that must hold, as ratios within one run; fails when one does not.
 gates: $(BUILT)

@@ -25,8 +25,8 @@ from jotgate._revoked import RevocationIndex
 HOT = 500  # tokens that come again and again
 PASSES = 8  # over them in one turn, beside other processes: a turn that began with cold caches would tell nothing
 MANY_BYTES = 30_000_000  # of tokens: far beyond what a processor's caches hold
-# A verification by the lanes with its insertion, against one without a cache. Measured: 1.46 to 1.55, that is 0.43 us for
-# a copy of the text, the time window, and the victim's end.
+# A verification by the lanes with its insertion, against one without a cache. Measured: 1.46 to 1.55, that is 0.43 us
+# for a copy of the text, the time window, and the victim's end.
 INSERTION = 1.7
 # ryjwt takes 0.36 of oxyjwt's time for HS256 (bench/results/others-3.13.json), and a hit a tenth of ryjwt's.
 OF_OXYJWT = 0.036

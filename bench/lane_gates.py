@@ -1,9 +1,13 @@
-"""Limits of the GIL-free signature lanes and of batches; rows of `gates.py`."""
+"""Limits of the GIL-free signature lanes and of batches; rows of `gates.py`.
+
+usage: lane_gates.py --record     times batches by the number of threads and draws bench/plots/batch.svg
+"""
 
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
@@ -12,9 +16,10 @@ import rivals
 from judging import COUNT, Gate, check_answers, settle
 from remote import RemoteRow, Worker
 from run import environment
-from timing import Row
+from timing import Row, sweep
 from tokens import Corpus, make_corpus
 
+from jotgate.cli.bench.plot import bars
 from jotgate.workers import usable_cores
 
 TOKENS = {"HS256": 2048, "RS256": 1024, "ES256": 512, "EdDSA": 512}  # of a batch, all different
@@ -122,3 +127,30 @@ def _judge_batches(alg: str, rows: dict[str, Row]) -> list[Gate]:
 
 
 ALL = (against_rivals, batches)
+
+
+def by_threads(alg: str) -> dict[str, float]:
+    """Return the microseconds a token: single calls, then batches on one thread, two, and so on to the last core."""
+    corpus = make_corpus(alg, TOKENS[alg])
+    verifier = bound(corpus)
+    fresh = partial(corpus.fresh, len(corpus.signed))
+    rows: dict[str, Row] = {"verify": Row(verifier.verify, fresh)}
+    for threads in range(1, usable_cores() + 1):
+        name = f"batch, {threads} thread{'s' if threads > 1 else ''}"
+        rows[name] = BatchRow(partial(verifier.verify_batch, threads=threads), fresh)
+    sweep(rows, 40)
+    return {name: row.best for name, row in rows.items()}
+
+
+def record() -> None:
+    """Draw the plot."""
+    panels = {alg: list(by_threads(alg).items()) for alg in TOKENS}
+    subtitle = f"us a token, all different, CPython {sys.version.split()[0]}, no cache"
+    drawing = bars("Batches by threads", subtitle, panels, {"verify"}, set())
+    (Path(__file__).parent / "plots" / "batch.svg").write_text(drawing)
+    for alg, rows in panels.items():
+        print(alg, ", ".join(f"{name} {us:.2f} us" for name, us in rows))
+
+
+if __name__ == "__main__":
+    record()

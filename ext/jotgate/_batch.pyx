@@ -5,8 +5,7 @@
                 reading. Threads take chunks until there are none, so a slow token holds up nobody else's
     _finish     under the GIL: copies verdicts to equal texts, counts them, remembers tokens
 
-A verdict is 32 bytes; tokens and errors are made when somebody looks at them, from the caller's texts, which a batch
-holds until it is gone.
+A verdict is 32 bytes; tokens and errors are made when somebody looks at them, from the texts, which a batch holds.
 """
 
 cimport cython
@@ -50,10 +49,8 @@ cdef enum:
 cdef Py_ssize_t MOST_TEXTS = 0xFFFFFFFE   # an Item names another by 32 bits, and one more than its index fits, too
 cdef int64_t CLOCK_IS_GOOD_FOR_NS = 40_000_000
 
-# By fault: code, class, message.
-_VERDICTS = [BY_FAULT.get(_fault, BY_FAULT[<int>UNDECIDED]) for _fault in range(FAULT_COUNT)]
-_UNDECIDED = {_fault for _fault in range(FAULT_COUNT) if _VERDICTS[_fault][0].http_status == 503} - {<int>OK}
-_CODES = ["accepted" if _fault == <int>OK else _VERDICTS[_fault][1] for _fault in range(FAULT_COUNT)]
+_UNDECIDED = {_fault for _fault, (_error, _, _) in BY_FAULT.items() if _error.http_status == 503}
+_CODES = [BY_FAULT[_fault][1] if _fault in BY_FAULT else "accepted" for _fault in range(FAULT_COUNT)]
 
 
 @cython.final
