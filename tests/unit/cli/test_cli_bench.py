@@ -8,9 +8,10 @@ import sys
 from xml.etree import ElementTree
 
 import pytest
+from PIL import Image, ImageColor
 
 from jotgate import Verifier
-from jotgate.cli.bench import measure, ours, peers, progress, report, summary, worker, workload
+from jotgate.cli.bench import measure, ours, peers, plot, progress, report, summary, worker, workload
 from jotgate.cli.terminal import Screen
 
 QUICK = ("bench", "--seconds", "0.2", "--algorithms", "HS256", "--no-peers")
@@ -123,7 +124,7 @@ def test_json(run):
         ["--algorithms", "HS256,XX"],
         ["--algorithms", ","],
         ["--algorithms", "HS256", "--all"],
-        ["--plot", "bench.png"],
+        ["--plot", "bench.pdf"],
         ["--plot", "no/such/directory/bench.svg"],
     ],
 )
@@ -253,8 +254,24 @@ def test_plot(run, tmp_path):
     assert "Jotgate + claims" in drawn
 
 
-def test_png_is_refused_with_what_to_do(run):
-    assert "ends in .svg" in run(*QUICK, "--plot", "bench.png").err
+def test_plot_as_png(run, tmp_path):
+    path = tmp_path / "bench.png"
+    ran = run(*QUICK, "--plot", path)
+    assert ran.code == 0
+    drawn = Image.open(path)
+    assert drawn.format == "PNG"
+    assert drawn.width == 2 * plot.WIDTH
+    colours = {colour for _, colour in drawn.getcolors(1 << 16)}
+    assert ImageColor.getrgb(plot.OURS) in colours
+
+
+def test_png_without_pillow_says_what_to_do(run, monkeypatch):
+    monkeypatch.setattr("jotgate.cli.bench.find_spec", lambda _: None)
+    assert "jotgate[plot]" in run(*QUICK, "--plot", "bench.png").err
+
+
+def test_another_kind_of_plot_is_refused_with_what_to_do(run):
+    assert "ends in .svg or .png" in run(*QUICK, "--plot", "bench.pdf").err
 
 
 def test_a_plot_that_cannot_be_written(run, tmp_path):

@@ -8,6 +8,7 @@ that one library runs in and ``process`` the other end of it, ``measure`` lets t
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from jotgate.cli import EXIT_OK, EXIT_REFUSED, UsageError
@@ -36,7 +37,7 @@ exit codes
 
 examples
   jotgate bench
-  jotgate bench --algorithms ES256,RS256 --seconds 60 --plot bench.svg
+  jotgate bench --algorithms ES256,RS256 --seconds 60 --plot bench.png
   jotgate bench --all --no-peers --json > bench.json"""
 
 _DEFAULT = "HS256,RS256,ES256,EdDSA"
@@ -54,7 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--token-bytes", metavar="N", type=int, default=700, help="length of a token (700)")
     parser.add_argument("--no-peers", action="store_true", help="measure Jotgate alone")
     parser.add_argument("--json", action="store_true", help="write one JSON object")
-    parser.add_argument("--plot", metavar="FILE", help="draw the times for one new token into this SVG file")
+    parser.add_argument("--plot", metavar="FILE", help="draw the times for one new token into this .svg or .png file")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -109,8 +110,10 @@ def _algorithms(text: str | None, known: tuple[str, ...]) -> list[str]:
 
 def _refuse_plot(path: str) -> None:
     """Find out before the measurement, not after it, that the plot cannot be written."""
-    if not path.lower().endswith(".svg"):
-        raise UsageError("--plot draws SVG: give it a file name that ends in .svg")
+    if not path.lower().endswith((".svg", ".png")):
+        raise UsageError("--plot draws SVG or PNG: give it a file name that ends in .svg or .png")
+    if path.lower().endswith(".png") and find_spec("PIL") is None:
+        raise UsageError("--plot draws PNG with Pillow, which is not installed: pip install 'jotgate[plot]', or .svg")
     if not os.access(os.path.dirname(path) or ".", os.W_OK):
         raise UsageError("--plot: there is no such directory, or it cannot be written to")
 
@@ -118,9 +121,14 @@ def _refuse_plot(path: str) -> None:
 def _draw(path: str, drawing: str | None) -> None:
     if drawing is None:
         raise UsageError("--plot: nothing was timed, so there is nothing to draw")
+    content = drawing.encode()
+    if path.lower().endswith(".png"):
+        from jotgate.cli.bench.png import png
+
+        content = png(drawing)
     try:
-        with open(path, "w", encoding="utf-8") as stream:
-            stream.write(drawing)
+        with open(path, "wb") as stream:
+            stream.write(content)
     except OSError as error:
         raise UsageError(f"cannot write {_shown(path)}: {error.strerror}") from None
 
