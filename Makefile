@@ -84,7 +84,7 @@ coverage: $(BUILT)
 PYTHONS ?= $(PYTHON)
 wheels: $(BUILT)
 	rm -rf dist && $(BIN)/python -m build --quiet --sdist --outdir dist
-	for python in $(PYTHONS); do tests/wheel $$python || exit 1; done
+	printf '%s\n' $(PYTHONS) | xargs -P 2 -I PYTHON tests/wheel PYTHON
 
 clean:
 	rm -rf build dist .venv .venv-* src/jotgate/*.so
