@@ -32,7 +32,13 @@ with clock_at(NOW):
                 80,
                 kibibytes=2048,
             )
-        assert_steady(f"batch {name}, looked at", lambda door=door: list(door.verify_batch(texts)), 200, kibibytes=2048)
+        assert_steady(
+            f"batch {name}, looked at",
+            lambda door=door: list(door.verify_batch(texts)),
+            200,
+            blocks=150,
+            kibibytes=2048,
+        )
         assert_steady(f"batch {name}, refusals", lambda door=door: list(door.verify_batch(junk)), 100, kibibytes=2048)
 
     def columns() -> None:
