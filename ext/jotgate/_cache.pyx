@@ -51,7 +51,7 @@ cdef double LATE = 0.10             # a hit moves a token to main if this share 
 
 cdef Py_ssize_t DEFAULT_MAX_BYTES = 64 << 20
 cdef Py_ssize_t LEAST_MAX_BYTES = 16 << 10
-cdef int64_t MOST_MAX_BYTES = <int64_t>32 << 30          # an eighth of it fits into 32 bits
+cdef int64_t MOST_MAX_BYTES = (<int64_t>32 << 30) - 1    # an eighth of it fits into 32 bits
 cdef int64_t NANOSECONDS = 1_000_000_000
 cdef int64_t HOUR_NS = 3600 * NANOSECONDS
 
@@ -87,7 +87,7 @@ cdef class TokenCache:
     """Remembers accepted tokens, so that a known one costs a look-up. Belongs to one verifier.
 
     Args:
-        max_bytes: Most memory that it may keep alive, all counted; 16384 to 32 GiB.
+        max_bytes: Most memory that it may keep alive, all counted; 16384 to 32 GiB less one.
         max_entries: Most tokens, or None for as many as ``max_bytes`` holds.
         ttl: Most seconds that a token is remembered, or None: as long as it is valid, and one without ``exp`` for an
             hour.
@@ -98,7 +98,7 @@ cdef class TokenCache:
 
     def __cinit__(self, *, max_bytes=DEFAULT_MAX_BYTES, max_entries=None, ttl=None):
         if type(max_bytes) is not int or not LEAST_MAX_BYTES <= max_bytes <= MOST_MAX_BYTES:
-            raise PolicyError("max_bytes is a number of bytes from 16384 to 32 GiB")
+            raise PolicyError("max_bytes is a number of bytes from 16384 to 32 GiB less one")
         if max_entries is not None and (type(max_entries) is not int or not 1 <= max_entries <= 1 << 40):
             raise PolicyError("max_entries is a number of tokens, at least 1, or None")
         if ttl is not None and (type(ttl) not in (int, float) or not 0 < ttl <= 1 << 32):
@@ -111,7 +111,7 @@ cdef class TokenCache:
         self._cap = CEILING
         self._shadow = Shadow()
         self.grow_tables()
-        if self._table.buckets == NULL:
+        if self._table.buckets == NULL or self._shadow._room == 0:
             raise MemoryError
 
     def __dealloc__(self):
@@ -169,19 +169,20 @@ cdef class TokenCache:
         cdef Bucket* bucket
         cdef Entry* victim
         cdef int i
-        prefetch(&self._table.buckets[hash & self._table.mask])
-        prefetch(&self._table.buckets[other_place(hash) & self._table.mask])
-        self._shadow.expect(hash)
-        bucket = &self._table.buckets[self._hand & self._table.mask]
-        for i in range(filling(bucket)):
-            prefetch(&bucket.entries[i].closes_ns)
-        prefetch(&self._table.buckets[(self._hand + 1) & self._table.mask])
-        victim = self.victim()
-        if victim != NULL:
-            prefetch(victim.token)
-            prefetch(victim.newer)
-            prefetch(&self._table.buckets[victim.hash & self._table.mask])
-            prefetch(&self._table.buckets[other_place(victim.hash) & self._table.mask])
+        with cython.critical_section(self):
+            prefetch(&self._table.buckets[hash & self._table.mask])
+            prefetch(&self._table.buckets[other_place(hash) & self._table.mask])
+            self._shadow.expect(hash)
+            bucket = &self._table.buckets[self._hand & self._table.mask]
+            for i in range(filling(bucket)):
+                prefetch(&bucket.entries[i].closes_ns)
+            prefetch(&self._table.buckets[(self._hand + 1) & self._table.mask])
+            victim = self.victim()
+            if victim != NULL:
+                prefetch(victim.token)
+                prefetch(victim.newer)
+                prefetch(&self._table.buckets[victim.hash & self._table.mask])
+                prefetch(&self._table.buckets[other_place(victim.hash) & self._table.mask])
 
     cdef void add(self, Span text, uint64_t hash, VerifiedToken token, int64_t now, int64_t opens_ns,
                   int64_t closes_ns, uint64_t generation) noexcept:

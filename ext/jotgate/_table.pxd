@@ -43,7 +43,7 @@ cdef uint64_t other_place(uint64_t hash) noexcept nogil       # the second bucke
 cdef uint8_t* text_of(Entry* entry) noexcept nogil
 cdef int filling(const Bucket* bucket) noexcept nogil         # how many entries it holds
 cdef Bucket* emptier(const Table* table, uint64_t hash) noexcept nogil
-cdef void put_into(Bucket* bucket, Entry* entry) noexcept nogil
+cdef bint put_into(Bucket* bucket, Entry* entry) noexcept nogil
 
 cdef Entry* table_find(const Table* table, Span text, uint64_t hash) noexcept nogil
 cdef void table_remove(Table* table, Entry* entry) noexcept nogil

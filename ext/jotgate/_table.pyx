@@ -49,10 +49,14 @@ cdef Bucket* emptier(const Table* table, uint64_t hash) noexcept nogil:
     return one if filling(one) <= filling(other) else other
 
 
-cdef void put_into(Bucket* bucket, Entry* entry) noexcept nogil:
+cdef bint put_into(Bucket* bucket, Entry* entry) noexcept nogil:
+    """False: the bucket is full."""
     cdef int at = filling(bucket)
+    if at == WAYS:
+        return False
     bucket.tags[at] = tag_of(entry.hash)
     bucket.entries[at] = entry
+    return True
 
 
 cdef bint take_out_of(Bucket* bucket, Entry* entry) noexcept nogil:
@@ -86,7 +90,10 @@ cdef void table_remove(Table* table, Entry* entry) noexcept nogil:
 
 
 cdef bint table_resize(Table* table, uint64_t size) noexcept nogil:
-    """Go over to `size` buckets, a power of two and more than before; False and no change for want of memory."""
+    """Go over to `size` buckets, a power of two and more than before; False and no change where that cannot be.
+
+    It cannot for want of memory, or if a bucket gets full on the way, which is no more likely than in the old table.
+    """
     cdef Table larger
     cdef uint64_t at
     cdef int i
@@ -99,8 +106,9 @@ cdef bint table_resize(Table* table, uint64_t size) noexcept nogil:
     if table.buckets != NULL:
         for at in range(table.mask + 1):
             for i in range(filling(&table.buckets[at])):
-                # each old bucket's entries go to buckets that only few others can go to: there is room
-                put_into(emptier(&larger, table.buckets[at].entries[i].hash), table.buckets[at].entries[i])
+                if not put_into(emptier(&larger, table.buckets[at].entries[i].hash), table.buckets[at].entries[i]):
+                    free(larger.buckets)
+                    return False
         free(table.buckets)
     table[0] = larger
     return True
