@@ -65,7 +65,7 @@ aws-lc: $(BUILT)
 
 # The suite on a build with AddressSanitizer and UndefinedBehaviorSanitizer (Linux, gcc).
 sanitize: build/sanitize/done
-	tests/sanitized -m pytest -q -p no:cacheprovider --deselect 'tests/isolated/test_isolated.py::test_script[leak' --deselect 'tests/isolated/test_isolated.py::test_script[memory' --deselect tests/isolated/test_isolated.py::test_a_leak $(SANITIZE_TESTS)
+	tests/sanitized -m pytest -q -p no:cacheprovider --deselect 'tests/isolated/test_isolated.py::test_script[leak' --deselect 'tests/isolated/test_isolated.py::test_script[memory' --deselect 'tests/isolated/test_isolated.py::test_script[cache_accounting' --deselect 'tests/isolated/test_isolated.py::test_script[batch_memory' --deselect tests/isolated/test_isolated.py::test_a_leak $(SANITIZE_TESTS)
 
 build/sanitize/done: $(BUILT) $(NATIVE) setup.py $(wildcard src/jotgate/*.py src/jotgate/*/*.py)
 	JOTGATE_SANITIZE=1 $(BIN)/python setup.py -q build --build-base build/sanitize --build-lib build/sanitize/lib
