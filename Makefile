@@ -77,7 +77,7 @@ coverage: $(BUILT)
 	cp -r ext src tests bench setup.py pyproject.toml README.md build/coverage/
 	rm -f build/coverage/src/jotgate/*.so
 	cd build/coverage && JOTGATE_COVERAGE=1 ../../$(BIN)/python setup.py -q build_ext --inplace
-	cd build/coverage && PYTHONPATH=src ../../$(BIN)/python -m pytest -q -p no:cacheprovider
+	cd build/coverage && PYTHONPATH=src ../../$(BIN)/python -m pytest -q -p no:cacheprovider --ignore=tests/unit/cli --ignore=tests/typing
 	$(BIN)/python tests/native_coverage.py build/coverage 95
 
 # An sdist, a wheel built from it, and the suite on that wheel in an empty environment, for each Python named.
