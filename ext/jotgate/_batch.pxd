@@ -22,7 +22,9 @@ cdef struct Item:
 @cython.final
 cdef class BatchResult:
     cdef Engine _engine
-    cdef Judge _judge               # the keys and policies of the moment the batch began
+    cdef Judge _judge               # the keys and policies of the moment the part at work began
+    cdef list _judges               # and those of every part
+    cdef int64_t _began_ns          # the wall clock of that moment
     cdef list _parts                # tuples of the caller's texts, each but the last of `_part` many
     cdef Py_ssize_t _part
     cdef PyObject* _texts           # the part at work, and the index of its first text

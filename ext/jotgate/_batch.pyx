@@ -65,6 +65,7 @@ cdef class BatchResult:
             raise PolicyError("this verifier has no keys and no policy: its __init__ was not called")
         self._engine = engine
         self._judge = Judge(engine)
+        self._judges = []
         self._parts = []
         self._part = part
         self._idle = PyThread_allocate_lock()
@@ -102,6 +103,9 @@ cdef class BatchResult:
         if todo == NULL:
             raise MemoryError
         self._todo = todo
+        self._judge = Judge(self._engine)           # a part that is read later is decided by the keys of later
+        self._judges.append(self._judge)
+        self._began_ns = wall_ns()
         self._parts.append(texts)
         self._count = room
         self.note(start)
@@ -196,6 +200,7 @@ cdef class BatchResult:
             if token is None:
                 item.fault = UNDECIDED
                 continue
+            work.now_ns = self._began_ns
             engine.remember(self._judge.bindings[item.issuer], &work, token)
             left -= 1024 + work.size
             tokens_left -= 1
@@ -311,7 +316,8 @@ cdef class BatchResult:
     cdef VerifiedToken make(self, Py_ssize_t index, Work* work):
         """Read an accepted text once more, now for its token; `work` is what a cache wants to know."""
         cdef Item* item = &self._items[index]
-        cdef Binding binding = self._judge.bindings[item.issuer]
+        cdef Judge judge = self._judges[index // self._part]
+        cdef Binding binding = judge.bindings[item.issuer]
         cdef Header header
         cdef VerifiedToken token
         cdef PyObject* scanned = NULL
@@ -352,13 +358,15 @@ cdef class BatchResult:
 
     cdef object result_at(self, Py_ssize_t index):
         cdef Item* item = &self._items[index]
+        cdef Judge judge
         cdef Binding binding
         if item.fault == OK:
             token = self.token_at(index)
             if token is not None:
                 return token
         error, code, message = BY_FAULT[<int>UNDECIDED if item.fault == OK else item.fault]
-        binding = self._judge.bindings[item.issuer]
+        judge = self._judges[index // self._part]
+        binding = judge.bindings[item.issuer]
         return error(message, code, binding.policy.claim_name(item.claim))
 
     def __len__(self):

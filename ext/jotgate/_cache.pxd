@@ -45,6 +45,7 @@ cdef class TokenCache:
     cdef uint64_t _uses, _arrivals
     cdef List _queues[2]
     cdef Py_ssize_t _count
+    cdef Py_ssize_t _grow_at                   # entries from which a resize that failed is tried again
     cdef Py_ssize_t _table_bytes               # of the table and the shadow
     cdef Py_ssize_t _bytes                     # entries, headers and tables
     cdef uint64_t _hits, _misses, _evictions, _expired

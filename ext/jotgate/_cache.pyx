@@ -201,7 +201,7 @@ cdef class TokenCache:
             entry.opens_ns = opens_ns
             entry.closes_ns = closes_ns
             entry.generation = generation
-            if self._count + 1 > ENTRIES_PER_BUCKET * <Py_ssize_t>(self._table.mask + 1):
+            if self._count >= max(self._grow_at, ENTRIES_PER_BUCKET * <Py_ssize_t>(self._table.mask + 1)):
                 self.grow_tables()
             self.sweep(now)
             self.shrink(entry.charge, 1, now)
@@ -230,7 +230,7 @@ cdef class TokenCache:
         cdef Py_ssize_t size = sizeof(Entry) + text.size
         cdef Py_ssize_t charge = allocated(size) + token.bytes_held()
         cdef Entry* entry
-        if charge > self.max_bytes // BIGGEST_SHARE:
+        if charge + (0 if token._header.holders else token._header.bytes_held()) > self.max_bytes // BIGGEST_SHARE:
             return NULL
         entry = <Entry*>malloc(size)
         if entry == NULL:
@@ -303,6 +303,8 @@ cdef class TokenCache:
                 <uint32_t>(ENTRIES_PER_BUCKET * size), <uint32_t>(HEADS_PER_BUCKET * size))
             self._table_bytes += more
             self._bytes += more
+        else:
+            self._grow_at = self._count + self._count // 8 + 64      # not again for each token that comes in
 
     # -- who stays
 

@@ -72,9 +72,15 @@ cdef class Judge:
         self.binding = engine._binding
         self.issuers = engine._issuers
         self.revoked = engine._revoked
+        if self.revoked is not None:
+            self.revoked.add_reader()               # for as long as this lives: threads read it without the GIL
         self.max_token_bytes = engine._max_token_bytes
         self.allow_padding = engine._allow_padding
         self.bindings = [self.binding] if self.issuers is None else list(self.issuers.bindings.values())
+
+    def __dealloc__(self):
+        if self.revoked is not None:
+            self.revoked.drop_reader()
 
     cdef Fault decide(self, Span text, int64_t now_ns, Scratch* scratch, Verdict* verdict) noexcept nogil:
         """Decide on a text of allowed length; ``now_ns`` is the wall clock."""

@@ -13,12 +13,24 @@ cdef struct RevokedId:
     int64_t until                              # Unix seconds: from then on it need not be known
 
 
+cdef struct RevokedTable:
+    # Published whole, so that a reader without the GIL sees one table or another and nothing between.
+    RevokedTable* outdated                     # those it took the place of
+    uint32_t mask
+    RevokedId* places
+
+
 @cython.final
 cdef class RevocationIndex:
     cdef readonly uint64_t generation          # grows with every change
-    cdef RevokedId* _places
-    cdef uint32_t _mask
+    cdef RevokedTable* _table
     cdef uint32_t _count
+    cdef int _readers                          # batches that may read without the GIL: outdated tables stay for them
+    cdef void add_reader(self) noexcept
+    cdef void drop_reader(self) noexcept
     cdef bint revokes(self, Span document, const Value* values) noexcept nogil
-    cdef RevokedId* place_of(self, uint64_t high, uint64_t low) noexcept nogil
     cdef int make_room(self) except -1
+    cdef void free_outdated(self) noexcept
+
+
+cdef RevokedId* place_of(const RevokedTable* table, uint64_t high, uint64_t low) noexcept nogil

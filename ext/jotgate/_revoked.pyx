@@ -33,13 +33,30 @@ cdef class RevocationIndex:
     """Ids of revoked tokens (``jti``), each kept until the token has expired anyway (RFC 7519 section 4.1.7)."""
 
     def __cinit__(self):
-        self._mask = 63
-        self._places = <RevokedId*>calloc(self._mask + 1, sizeof(RevokedId))
-        if self._places == NULL:
+        self._table = new_table(63)
+        if self._table == NULL:
             raise MemoryError
 
     def __dealloc__(self):
-        free(self._places)
+        if self._table != NULL:
+            self.free_outdated()
+            free(self._table.places)
+            free(self._table)
+
+    cdef void add_reader(self) noexcept:
+        self._readers += 1
+
+    cdef void drop_reader(self) noexcept:
+        self._readers -= 1
+        self.free_outdated()
+
+    cdef void free_outdated(self) noexcept:
+        cdef RevokedTable* table
+        while self._readers == 0 and self._table.outdated != NULL:
+            table = self._table.outdated
+            self._table.outdated = table.outdated
+            free(table.places)
+            free(table)
 
     def revoke(self, token_id, until):
         """Refuse every token with this ``jti`` from now on.
@@ -55,7 +72,7 @@ cdef class RevocationIndex:
             raise TypeError("until is a whole number of Unix seconds")
         made.until = until + MOST_LEEWAY               # a verifier may accept it that much longer
         self.make_room()
-        place = self.place_of(made.high, made.low)
+        place = place_of(self._table, made.high, made.low)
         if place.high == 0:
             self._count += 1
         elif place.until > made.until:                 # never shortened
@@ -81,37 +98,49 @@ cdef class RevocationIndex:
             return True
         wanted = hashed(text)
         free(room)
-        return self.place_of(wanted.high, wanted.low).high != 0
-
-    cdef RevokedId* place_of(self, uint64_t high, uint64_t low) noexcept nogil:
-        """Where the id is, or the free place where it belongs."""
-        cdef uint32_t at = <uint32_t>(high >> 32) & self._mask
-        while self._places[at].high and not (self._places[at].high == high and self._places[at].low == low):
-            at = (at + 1) & self._mask
-        return &self._places[at]
+        return place_of(self._table, wanted.high, wanted.low).high != 0
 
     cdef int make_room(self) except -1:
         """Keep a quarter of the places free: drop ids whose time is over, and double while more than half are taken."""
-        cdef RevokedId* old = self._places
-        cdef uint32_t old_mask = self._mask
+        cdef RevokedTable* old = self._table
+        cdef RevokedTable* table
         cdef uint32_t at, kept = 0
-        cdef uint32_t mask = old_mask
+        cdef uint32_t mask = old.mask
         cdef int64_t now_s = wall_ns() // NANOSECONDS
-        cdef RevokedId* places
-        if 4 * (<uint64_t>self._count + 1) <= 3 * <uint64_t>old_mask:
+        if 4 * (<uint64_t>self._count + 1) <= 3 * <uint64_t>mask:
             return 0
-        for at in range(old_mask + 1):
-            kept += old[at].high != 0 and old[at].until > now_s
+        for at in range(old.mask + 1):
+            kept += old.places[at].high != 0 and old.places[at].until > now_s
         while 2 * <uint64_t>kept >= mask:
             mask = 2 * mask + 1
-        places = <RevokedId*>calloc(<size_t>mask + 1, sizeof(RevokedId))
-        if places == NULL:
+        table = new_table(mask)
+        if table == NULL:
             raise MemoryError
-        self._places = places
-        self._mask = mask
+        for at in range(old.mask + 1):
+            if old.places[at].high and old.places[at].until > now_s:
+                place_of(table, old.places[at].high, old.places[at].low)[0] = old.places[at]
+        table.outdated = old
         self._count = kept
-        for at in range(old_mask + 1):
-            if old[at].high and old[at].until > now_s:
-                self.place_of(old[at].high, old[at].low)[0] = old[at]
-        free(old)
+        self._table = table                            # filled: from here on it may be read
+        self.free_outdated()
         return 0
+
+
+cdef RevokedTable* new_table(uint32_t mask) noexcept:
+    cdef RevokedTable* table = <RevokedTable*>calloc(1, sizeof(RevokedTable))
+    if table == NULL:
+        return NULL
+    table.mask = mask
+    table.places = <RevokedId*>calloc(<size_t>mask + 1, sizeof(RevokedId))
+    if table.places == NULL:
+        free(table)
+        return NULL
+    return table
+
+
+cdef RevokedId* place_of(const RevokedTable* table, uint64_t high, uint64_t low) noexcept nogil:
+    """Where the id is, or the free place where it belongs."""
+    cdef uint32_t at = <uint32_t>(high >> 32) & table.mask
+    while table.places[at].high and not (table.places[at].high == high and table.places[at].low == low):
+        at = (at + 1) & table.mask
+    return &table.places[at]

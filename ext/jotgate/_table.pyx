@@ -92,7 +92,7 @@ cdef void table_remove(Table* table, Entry* entry) noexcept nogil:
 cdef bint table_resize(Table* table, uint64_t size) noexcept nogil:
     """Go over to `size` buckets, a power of two and more than before; False and no change where that cannot be.
 
-    It cannot for want of memory, or if a bucket gets full on the way, which is no more likely than in the old table.
+    It cannot for want of memory, or if a bucket gets full on the way: many tokens with one signature can do that.
     """
     cdef Table larger
     cdef uint64_t at

@@ -174,12 +174,14 @@ cdef class VerifiedToken:
         refuse_copy(self)
 
     cdef object built_claims(self):
+        cdef Py_ssize_t grown
         if self._claims is None:
             claims = parse(self.payload)
             if self._claims is None:               # another thread may have been faster, and one of the two counts
                 self._claims = claims
+                grown = bytes_of(claims)           # first: whoever holds the token may let it go meanwhile
                 if self._holder != NULL:
-                    self._holder.grew(self._holder, bytes_of(claims))
+                    self._holder.grew(self._holder, grown)
         return self._claims
 
     cdef Py_ssize_t bytes_held(self) noexcept:

@@ -83,8 +83,9 @@ class Verifier(Engine):
             raise PolicyError("a Verifier is built once; build another one")
         self._binder = binder
         self._backend = backend
-        self._install(keys, policy)
+        # a verifier whose construction fails here has no keys yet and refuses everything
         self._equip(TokenCache() if isinstance(cache, _OwnCache) else cache, revoked, is_revoked)
+        self._install(keys, policy)
         self._policy = policy
 
     async def verify_async(self, text: str | bytes, *, fresh: bool = False) -> VerifiedToken:
