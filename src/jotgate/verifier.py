@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from ._binding import Binding
 from ._cache import TokenCache
 from ._engine import Engine
 from ._revoked import RevocationIndex
@@ -83,9 +84,10 @@ class Verifier(Engine):
             raise PolicyError("a Verifier is built once; build another one")
         self._binder = binder
         self._backend = backend
-        # a verifier whose construction fails here has no keys yet and refuses everything
+        bindings = self._bound(keys, policy)
+        # until it serves bindings it refuses everything, so that no failure leaves one without its revocations
         self._equip(TokenCache() if isinstance(cache, _OwnCache) else cache, revoked, is_revoked)
-        self._install(keys, policy)
+        self._serve(bindings)
         self._policy = policy
 
     async def verify_async(self, text: str | bytes, *, fresh: bool = False) -> VerifiedToken:
@@ -133,13 +135,16 @@ class Verifier(Engine):
             PolicyError: ``invalid_policy``: the other form. The keys stay as they were.
             InvalidKeyError: ``invalid_key``. The keys stay as they were.
         """
-        self._install(keys, self._policy)
+        self._serve(self._bound(keys, self._policy))
 
-    def _install(self, keys: KeySource | IssuerMap, policy: Policy | None) -> None:
-        if policy is not None:
-            self._bind(self._binder.bind(keys, policy))
+    def _bound(self, keys: KeySource | IssuerMap, policy: Policy | None) -> Binding | dict[bytes, Binding]:
+        return self._binder.bind_issuers(keys) if policy is None else self._binder.bind(keys, policy)
+
+    def _serve(self, bindings: Binding | dict[bytes, Binding]) -> None:
+        if isinstance(bindings, dict):
+            self._bind_issuers(bindings)
         else:
-            self._bind_issuers(self._binder.bind_issuers(keys))
+            self._bind(bindings)
 
     def stats(self) -> dict[str, Any]:
         """Return counters since construction, and what is there now.
@@ -151,7 +156,7 @@ class Verifier(Engine):
             and then ``reason``.
         """
         cache = self.cache.stats() if self.cache is not None else dict.fromkeys(_CACHE_COUNTERS, 0)
-        in_lanes = self._backend != "cryptography"
+        served = lanes.served() if self._backend != "cryptography" else {}
         found = lanes.library()
         return {
             "verdicts": self._verdicts_by_code(),
@@ -161,9 +166,7 @@ class Verifier(Engine):
             "expired": cache["expired"],
             "cache_entries": cache["entries"],
             "cache_bytes": cache["bytes"],
-            "backend": {
-                name: "libcrypto" if in_lanes and lanes.serves(name) else "cryptography" for name in ALGORITHMS
-            },
+            "backend": {name: "libcrypto" if served.get(name) else "cryptography" for name in ALGORITHMS},
             "libcrypto": None if found is None else {"path": found[0], "version": found[1]},
             "reason": lanes.reason(),
         }

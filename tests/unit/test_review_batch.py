@@ -83,3 +83,10 @@ def test_a_construction_that_failed_leaves_nothing_that_verifies() -> None:
     with pytest.raises(ValueError, match="one verifier"):
         hollow.__init__(verification_key("HS256"), policy(), cache=taken, revocations=index)
     assert error_of(lambda: hollow.verify(token(jti="id"))).code == "undecided"
+
+
+def test_a_cache_is_not_taken_by_a_verifier_that_could_not_be_built() -> None:
+    cache = TokenCache()
+    with pytest.raises(ValueError, match="keys are objects"):
+        Verifier("no keys", policy(), cache=cache)  # type: ignore[arg-type]
+    assert Verifier(verification_key("HS256"), policy(), cache=cache).cache is cache
