@@ -264,7 +264,7 @@ def flooding() -> list[Gate]:
 
     gates = settle(rows, judge)
     after = cache.stats()
-    # A ghost is a fingerprint: once in some hundred thousand insertions a token is taken for another, and stays.
+    # The shadow knows fingerprints: once in a while a token is taken for one that came back, and stays.
     if after["hits"] - full["hits"] > (after["misses"] - full["misses"]) // 1000:
         raise SystemExit("tokens of the flood were known")
     return gates

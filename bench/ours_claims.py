@@ -11,9 +11,8 @@ VERSION = ours.VERSION
 claims = ours.claims
 
 
-def bind(alg: str, key: bytes) -> Callable[[str], VerifiedToken]:
-    """Return `verify` followed by a claim look-up."""
-    verify = ours.bind(alg, key)
+def reading(verify: Callable[[str], VerifiedToken]) -> Callable[[str], VerifiedToken]:
+    """Return a call that verifies and looks up a claim."""
 
     def call(text: str) -> VerifiedToken:
         token = verify(text)
@@ -21,3 +20,8 @@ def bind(alg: str, key: bytes) -> Callable[[str], VerifiedToken]:
         return token
 
     return call
+
+
+def bind(alg: str, key: bytes) -> Callable[[str], VerifiedToken]:
+    """Return `verify` followed by a claim look-up."""
+    return reading(ours.bind(alg, key))

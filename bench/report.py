@@ -70,9 +70,12 @@ def table(document: dict[str, Any]) -> str:
             ratio = taken / found[YARDSTICK]["best_us"]
             cells.append(f"{figure(taken)} ({ratio:.2f}x){mark}" if name != YARDSTICK else f"**{figure(taken)}**{mark}")
         lines.append(f"| {label(name, version)} | " + " | ".join(cells) + " |")
-    if faults:
-        lines.append(f"\n&dagger; gave a wrong answer: {'; '.join(faults)}.")
-    return "\n".join(lines)
+    return "\n".join(lines + footnote(faults))
+
+
+def footnote(faults: list[str]) -> list[str]:
+    """Return the line under a table that says which rows gave a wrong answer, if any did."""
+    return [f"\n&dagger; gave a wrong answer: {'; '.join(faults)}."] if faults else []
 
 
 def label(name: str, version: str) -> str:
@@ -98,9 +101,7 @@ def known_table(document: dict[str, Any]) -> str:
         taken = f"{row['best_us']:.3f}" if row["best_us"] < 1 else figure(row["best_us"])
         lines.append(f"| {title} | {bold}{taken}{bold}{mark} | {row['best_us'] / unit:.2f}x |")
     faults = [f"{name}: {fault}" for name, row in rows.items() for fault in row["faults"]]
-    if faults:
-        lines.append(f"\n&dagger; gave a wrong answer: {'; '.join(faults)}.")
-    return "\n".join(lines)
+    return "\n".join(lines + footnote(faults))
 
 
 def known_label(name: str, version: str) -> str:

@@ -38,12 +38,16 @@ class LRU:
         self._bytes = 0
         self._list: OrderedDict[int, tuple[int, float]] = OrderedDict()
 
+    def _use(self, token: int) -> None:
+        """Move to the front."""
+        self._list.move_to_end(token)
+
     def request(self, now: float, token: int, size: int, expires: float) -> bool:
-        """Move to the front on a hit; evict from the back."""
+        """Note the use on a hit; else evict from the back and take the token in."""
         entry = self._list.get(token)
         if entry is not None:
             if entry[1] > now:
-                self._list.move_to_end(token)
+                self._use(token)
                 return True
             del self._list[token]
             self._bytes -= entry[0]
@@ -54,28 +58,11 @@ class LRU:
         return False
 
 
-class FIFO:
+class FIFO(LRU):
     """First in, first out."""
 
-    def __init__(self, entries: int, size_limit: int) -> None:
-        self._entries = entries
-        self._limit = size_limit
-        self._bytes = 0
-        self._list: OrderedDict[int, tuple[int, float]] = OrderedDict()
-
-    def request(self, now: float, token: int, size: int, expires: float) -> bool:
-        """Leave the order alone on a hit; evict the oldest."""
-        entry = self._list.get(token)
-        if entry is not None:
-            if entry[1] > now:
-                return True
-            del self._list[token]
-            self._bytes -= entry[0]
-        while self._list and (len(self._list) >= self._entries or self._bytes + size > self._limit):
-            self._bytes -= self._list.popitem(last=False)[1][0]
-        self._list[token] = size, expires
-        self._bytes += size
-        return False
+    def _use(self, token: int) -> None:
+        """Leave the order alone."""
 
 
 class Node:
