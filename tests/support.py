@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from jotgate import KeySet, Policy, SigningKey, VerificationKey, Verifier, _clock, errors, jws
+from jotgate.keys import lanes
 
 NOW = 1_700_000_000
 ISSUER = "https://auth.example.com"
@@ -327,3 +328,8 @@ def lane_material(alg: str, which: int = 0) -> bytes:
     if alg in HMAC:
         return key
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def served_algorithms() -> list[str]:
+    """Return the algorithms that signature lanes serve on this machine; runs the self-tests of all."""
+    return [alg for alg in ALGORITHMS if lanes.serves(alg)]

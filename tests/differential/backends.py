@@ -11,12 +11,11 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from support import ALGORITHMS, NOW, SIGNATURE_BYTES, clock_at, compact, header, policy, verification_key
+from support import NOW, SIGNATURE_BYTES, clock_at, compact, header, policy, served_algorithms, verification_key
 
 from jotgate import Verifier
 from jotgate._codec import b64url_decode, b64url_encode
 from jotgate.errors import JotgateError
-from jotgate.keys import lanes
 
 # How much of the cases each gets: cheap checks more than dear ones.
 SHARES = {"HS256": 30, "HS384": 10, "HS512": 10, "RS256": 20, "RS384": 5, "RS512": 5}
@@ -94,11 +93,6 @@ def run(cases: int, seed: int, algorithms: list[str]) -> dict[str, int]:
     return counts
 
 
-def served() -> list[str]:
-    """Return the algorithms that the machine's libcrypto serves, as tokens name them."""
-    return [alg for alg in ALGORITHMS if all(lanes.serves(name) for name in policy(alg)._canonical)]
-
-
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -106,7 +100,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--algorithms")
     options = parser.parse_args()
-    algorithms = options.algorithms.split(",") if options.algorithms else served()
+    algorithms = options.algorithms.split(",") if options.algorithms else served_algorithms()
     started = time.perf_counter()
     counts = run(options.cases, options.seed, algorithms)
     stats = Verifier(verification_key("HS256"), policy("HS256")).stats()

@@ -3,12 +3,12 @@
 import sys
 import threading
 
+from measure import failures, guarded, run_all
 from support import NOW, clock_at, compact, header, policy, secret_key, verification_key
 
 from jotgate import KeySet, TokenCache, VerifiedToken, Verifier
 
 sys.setswitchinterval(1e-5)
-failures: list[str] = []
 
 
 def texts_by(alg: str, kid: str, which: int, count: int) -> list[str]:
@@ -30,23 +30,20 @@ def replacing(alg: str, count: int, rounds: int, cache: TokenCache | None) -> No
     patterns: set[frozenset[str]] = set()
 
     def run() -> None:
-        try:
-            for number in range(rounds):
-                batch = way_in.verify_batch(mixed, threads=1 + number % 4)
-                # one batch, one set of keys: all texts of a key share their fate
-                fates = [set(batch.code[which::3]) for which in (0, 1)]
-                if cache is None:
-                    assert all(len(fate) == 1 for fate in fates), fates
-                for fate in fates:
-                    assert fate <= {"accepted", "unknown_key"}, fate
-                assert set(batch.code[2::3]) <= {"bad_signature", "unknown_key"}
-                patterns.add(frozenset(batch.code))
-                assert batch.accepted == sum(isinstance(result, VerifiedToken) for result in batch)
-                for index, result in enumerate(batch):
-                    if isinstance(result, VerifiedToken):
-                        assert (result.kid, result.header["n"]) == (f"k{index % 3}", index // 3)
-        except BaseException as error:
-            failures.append(repr(error))
+        for number in range(rounds):
+            batch = way_in.verify_batch(mixed, threads=1 + number % 4)
+            # one batch, one set of keys: all texts of a key share their fate
+            fates = [set(batch.code[which::3]) for which in (0, 1)]
+            if cache is None:
+                assert all(len(fate) == 1 for fate in fates), fates
+            for fate in fates:
+                assert fate <= {"accepted", "unknown_key"}, fate
+            assert set(batch.code[2::3]) <= {"bad_signature", "unknown_key"}
+            patterns.add(frozenset(batch.code))
+            assert batch.accepted == sum(isinstance(result, VerifiedToken) for result in batch)
+            for index, result in enumerate(batch):
+                if isinstance(result, VerifiedToken):
+                    assert (result.kid, result.header["n"]) == (f"k{index % 3}", index // 3)
 
     def replace() -> None:
         number = 0
@@ -54,13 +51,9 @@ def replacing(alg: str, count: int, rounds: int, cache: TokenCache | None) -> No
             way_in.replace_keys(sets[number % 3])
             number += 1
 
-    callers = [threading.Thread(target=run) for _ in range(5)]
-    replacer = threading.Thread(target=replace)
+    replacer = guarded(replace)
     replacer.start()
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
+    run_all([guarded(run) for _ in range(5)])
     done.set()
     replacer.join()
     assert not failures, failures

@@ -6,7 +6,7 @@ Then a stampede: many threads bring one new token in the same moment, and it is 
 import sys
 import threading
 
-from measure import code_of
+from measure import code_of, failures, guarded, run_all
 from support import NOW, claims, clock_at, compact, header, policy, secret_key, token, verification_key, verifier
 
 from jotgate import KeySet, TokenCache, Verifier
@@ -14,26 +14,6 @@ from jotgate._revoked import RevocationIndex
 
 sys.setswitchinterval(1e-5)
 ROUNDS = 3_000
-failures: list[str] = []
-
-
-def guarded(work):
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:
-            failures.append(repr(error))
-
-    return threading.Thread(target=run)
-
-
-def run_all(workers: list[threading.Thread]) -> None:
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    if failures:
-        raise SystemExit("\n".join(failures[:10]))
 
 
 def everything_at_once() -> None:

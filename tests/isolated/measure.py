@@ -1,7 +1,8 @@
-"""Watch a process for leaks. Scripts of this directory each run in a process of their own."""
+"""Watch a process for leaks, and threads for failures. Scripts of this directory each run in a process of their own."""
 
 import gc
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,3 +47,28 @@ def code_of(run: Callable[[], object]) -> str | None:
     """Run and return the code of the refusal, or None."""
     error = outcome(run)
     return None if error is None else error.code
+
+
+failures: list[str] = []
+
+
+def guarded(work: Callable[[], object]) -> threading.Thread:
+    """Return a thread, not started, whose exception ends up in `failures`."""
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            failures.append(repr(error))
+
+    return threading.Thread(target=run)
+
+
+def run_all(workers: list[threading.Thread]) -> None:
+    """Start threads, wait for them, and end the process if one failed."""
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if failures:
+        raise SystemExit("\n".join(failures[:10]))

@@ -3,33 +3,13 @@
 import sys
 import threading
 
-from measure import code_of
+from measure import code_of, failures, guarded, run_all
 from support import NOW, clock_at, compact, header, policy, secret_key, token, verification_key, verifier
 
 from jotgate import KeySet, Verifier
 
 sys.setswitchinterval(1e-5)
 ROUNDS = 4_000
-failures: list[str] = []
-
-
-def run_all(workers: list[threading.Thread]) -> None:
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    if failures:
-        raise SystemExit("\n".join(failures[:10]))
-
-
-def guarded(work):
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:
-            failures.append(repr(error))
-
-    return threading.Thread(target=run)
 
 
 def replacing() -> None:

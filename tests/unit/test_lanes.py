@@ -28,6 +28,7 @@ from support import (
     SIGNATURE_BYTES,
     lane_material,
     secret_key,
+    served_algorithms,
     sign,
     token,
     verification_key,
@@ -44,7 +45,7 @@ WYCHEPROOF = json.loads(
 DATA = b"eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1c2VyLTQ3MTEifQ"
 
 needs_a_library = pytest.mark.skipif(lanes.library() is None, reason=str(lanes.reason()))
-SERVED = [alg for alg in ALGORITHMS if lanes.serves(alg)]
+SERVED = served_algorithms()
 
 
 def spki(key: Any) -> bytes:
