@@ -19,10 +19,10 @@ from libc.string cimport memcpy, memset
 from collections.abc import Sequence
 from operator import index as operator_index
 
-from jotgate._binding cimport Binding, document_of
+from jotgate._binding cimport Binding
 from jotgate._cache cimport TokenCache, slot_hash
 from jotgate._clock cimport monotonic_ns, wall_ns
-from jotgate._codec cimport Span, keyed_hash, same_bytes, split_compact
+from jotgate._codec cimport Span, keyed_hash, same_bytes, span_of, split_compact
 from jotgate._engine cimport Engine, Work, read_text, scan_payload
 from jotgate._fault cimport FAULT_COUNT, NO_CLAIM, OK, UNDECIDED, Fault
 from jotgate._json cimport names_free, names_init
@@ -44,7 +44,7 @@ cdef enum:
     LEAST_OF_A_CHUNK = 4
     SHARES_PER_THREAD = 4           # a chunk is so small a part of what is left that all threads finish together
     LISTENS_EVERY_US = 50_000       # for signals, while others work; where a signal does not end the wait by itself
-    REMEMBERED_SHARE = 10           # a batch fills at most a tenth of the cache: what its probation holds
+    REMEMBERED_SHARE = 10           # a batch fills at most a tenth of the cache: what newcomers always get
 
 cdef Py_ssize_t MOST_TEXTS = 0xFFFFFFFE   # an Item names another by 32 bits, and one more than its index fits, too
 cdef int64_t CLOCK_IS_GOOD_FOR_NS = 40_000_000
@@ -64,7 +64,6 @@ cdef class BatchResult:
         if engine._max_token_bytes == 0:            # a subclass that skipped __init__
             raise PolicyError("this verifier has no keys and no policy: its __init__ was not called")
         self._engine = engine
-        self._judge = Judge(engine)
         self._judges = []
         self._parts = []
         self._part = part
@@ -263,7 +262,7 @@ cdef class BatchResult:
                     cache._hits += 1
                     item.fault = OK
                     item.exp = seconds_of(
-                        document_of((<VerifiedToken>item.token).payload), (<VerifiedToken>item.token)._values)
+                        span_of((<VerifiedToken>item.token).payload), (<VerifiedToken>item.token)._values)
                     continue
                 cache._misses += 1
             self._todo[self._todo_count] = <uint32_t>i

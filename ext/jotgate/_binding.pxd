@@ -1,13 +1,12 @@
 """A policy over a set of keys, ready to decide."""
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint32_t
 
 from jotgate._memo cimport HeaderMemo
 from jotgate._claims cimport CompiledPolicy
-from jotgate._codec cimport Compact, Span, span
+from jotgate._codec cimport Compact, Span
 from jotgate._fault cimport Fault
 from jotgate._json cimport Names, Value
 from jotgate._key cimport KeyTable, Snapshot
@@ -55,7 +54,3 @@ cdef class Issuers:
     cdef IssuerSlot* _slots
     cdef uint32_t _mask
     cdef const IssuerSlot* find(self, Span document, Value issuer) noexcept nogil
-
-
-cdef inline Span document_of(bytes payload) noexcept:
-    return span(<const uint8_t*>PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))

@@ -13,7 +13,7 @@ from jotgate._memo cimport HeaderMemo
 from jotgate._claims cimport CompiledPolicy
 from jotgate._codec cimport (
     Compact, Span, decode_base64url, decoded_size, encoded_size, is_canonical_tail, keyed_hash, same_bytes,
-    slice_span, span,
+    slice_span, span, span_of,
 )
 from jotgate._fault cimport (
     ALGORITHM_NOT_ALLOWED, AMBIGUOUS_KEY, BAD_BASE64URL, BAD_HEADER, BAD_SIGNATURE, CRITICAL_HEADER, MISSING_CLAIM,
@@ -152,7 +152,7 @@ cdef class Binding:
         if size < 0:
             return None
         decoded = PyBytes_FromStringAndSize(NULL, size)
-        document = document_of(decoded)
+        document = span_of(decoded)
         if not decode_base64url(segment, <uint8_t*>PyBytes_AS_STRING(decoded)):
             return None
         fault[0] = self.resolve(document, &facts, claim)
@@ -267,7 +267,7 @@ cdef class Issuers:
         for slot.index, (name, binding) in enumerate(self.bindings.items()):
             if type(binding) is not Binding:
                 raise TypeError("each issuer needs a Binding")
-            slot.name = document_of(<bytes?>name)
+            slot.name = span_of(<bytes?>name)
             slot.binding = <PyObject*>binding
             at = <uint32_t>keyed_hash(slot.name) & self._mask
             while self._slots[at].name.start != NULL:

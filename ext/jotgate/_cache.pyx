@@ -1,9 +1,9 @@
 """The verified-token cache.
 
-A text that was accepted before leads to its VerifiedToken, as long as everything that was decided then
-still holds; the engine asks for that on every hit (``Engine.recall``). What an entry means is that these exact bytes
-were accepted, and nothing else: the place in the table comes from a keyed hash over the end of the signature, the hit
-from comparing the whole text. Refusals are never remembered.
+A text that was accepted before leads to its VerifiedToken, as long as everything that was decided then still holds;
+the engine asks for that on every hit (``Engine.known``). What an entry means is that these exact bytes were accepted,
+and nothing else: the place in the table comes from a keyed hash over the end of the signature, the hit from comparing
+the whole text. Refusals are never remembered.
 
     look-up    two buckets of seven tagged entries: a cache line each, then the entry
     memory     max_bytes over all that an entry keeps alive: text, token, payload, claims once built, header, tables

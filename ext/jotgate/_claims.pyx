@@ -3,12 +3,11 @@
 The order of the checks is part of the interface: the first that fails names the refusal.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from jotgate._codec cimport Span, slice_span, span
+from jotgate._codec cimport Span, slice_span, span_of
 from jotgate._fault cimport (
     AUD, AZP, CLAIM_COUNT, EXP, EXPIRED, IAT, IMPOSSIBLE_DATE, ISS, ISSUED_IN_FUTURE, JTI, LIFETIME_TOO_LONG,
     MISSING_CLAIM, NBF, NO_CLAIM, NOT_YET_VALID, OK, REQUIRED, SUB, TOO_OLD, WRONG_AUDIENCE, WRONG_AUTHORIZED_PARTY,
@@ -239,7 +238,7 @@ cdef class CompiledPolicy:
         for i, value in enumerate(values):
             kept = (<str>value).encode("utf-8")
             self._kept.append(kept)
-            strings.items[i] = span(<const uint8_t*>PyBytes_AS_STRING(kept), len(kept))
+            strings.items[i] = span_of(kept)
             strings.count = i + 1
         return 0
 

@@ -3,6 +3,7 @@
 Whoever makes a Span keeps the object it points into alive for as long as the Span is used.
 """
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memcmp
 
@@ -72,6 +73,11 @@ cdef inline Span span(const uint8_t* start, Py_ssize_t size) noexcept nogil:
     made.start = start
     made.size = size
     return made
+
+
+cdef inline Span span_of(bytes data) noexcept:
+    """The bytes of an object that the caller keeps alive."""
+    return span(<const uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
 
 
 cdef inline Span slice_span(Span whole, Py_ssize_t start, Py_ssize_t end) noexcept nogil:

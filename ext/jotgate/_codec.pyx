@@ -205,11 +205,6 @@ cdef bytes ascii_bytes(object text):
     raise MalformedTokenError("base64url is ASCII text, as str or bytes", "malformed")
 
 
-cdef Span span_of(bytes data) noexcept:
-    """The bytes of an object that the caller keeps alive."""
-    return span(<const uint8_t*>PyBytes_AS_STRING(data), len(data))
-
-
 def b64url_decode(text):
     """Decode strict base64url: canonical, unpadded, nothing ignored.
 

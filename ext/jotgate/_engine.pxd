@@ -60,4 +60,3 @@ cdef class Engine:
 
 cdef Fault read_text(PyObject* text, Py_ssize_t max_bytes, Span* whole) noexcept nogil
 cdef Fault scan_payload(Work* work, PyObject** payload) noexcept
-cdef PyObject* conclude(Fault fault, Outcome* outcome) noexcept

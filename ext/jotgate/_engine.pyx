@@ -11,11 +11,11 @@ from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
-from jotgate._binding cimport Binding, Issuers, IssuerSlot, document_of
+from jotgate._binding cimport Binding, Issuers, IssuerSlot
 from jotgate._cache cimport Sighting, TokenCache, slot_hash
 from jotgate._claims cimport CLAIMS
 from jotgate._clock cimport monotonic_ns, wall_ns
-from jotgate._codec cimport Span, decode_base64url, decoded_size, span, split_compact
+from jotgate._codec cimport Span, decode_base64url, decoded_size, span, span_of, split_compact
 from jotgate._fault cimport (
     BAD_BASE64URL, BAD_CHARACTER, FAULT_COUNT, ISS, NO_CLAIM, OK, REVOKED, STORE_UNAVAILABLE, TOO_LARGE, UNDECIDED,
     WRONG_INPUT_TYPE, WRONG_ISSUER, Fault,
@@ -86,7 +86,7 @@ cdef Fault scan_payload(Work* work, PyObject** payload) noexcept:
     if not decode_base64url(segment, <uint8_t*>PyBytes_AS_STRING(<PyObject*>decoded)):
         return BAD_BASE64URL
     hand_over(payload, decoded)
-    return scan_object(document_of(decoded), &CLAIMS, work.values, &work.names)
+    return scan_object(span_of(decoded), &CLAIMS, work.values, &work.names)
 
 
 cdef void retire(list bindings) noexcept:
@@ -234,7 +234,7 @@ cdef class Engine:
         if self._revoked is not None:
             generation = self._revoked.generation   # read before looking: a change in between is noticed next time
             if fresh or generation != seen.generation:
-                if self._revoked.revokes(document_of(token.payload), token._values):
+                if self._revoked.revokes(span_of(token.payload), token._values):
                     return NULL
                 self._cache.still_unrevoked(text, hash, generation)
         Py_INCREF(token)
@@ -249,14 +249,14 @@ cdef class Engine:
         cdef Span wanted = span(NULL, 0)
         cdef int index
         if now is None and self._issuers is not None:
-            found = self._issuers.find(document_of(token.payload), token._values[<int>ISS])
+            found = self._issuers.find(span_of(token.payload), token._values[<int>ISS])
             if found != NULL:
                 now = <Binding>found.binding
         if now is None or header.snapshot.policy is not now.policy:
             return False
         if header.kid is not None:
             kid = (<str>header.kid).encode("utf-8")
-            wanted = document_of(kid)
+            wanted = span_of(kid)
         index = now.keys.find(wanted, header.algorithms)
         if index < 0 or now.cells[index] is not header.cell:
             return False
@@ -285,7 +285,7 @@ cdef class Engine:
         Py_DECREF(payload)                          # `payload` holds it now
         if work.values[<int>ISS].kind != STRING and payload_fault != OK:
             return payload_fault
-        found = issuers.find(document_of(payload), work.values[<int>ISS])
+        found = issuers.find(span_of(payload), work.values[<int>ISS])
         if found == NULL:
             hand_over(&outcome.claim, "iss")
             return WRONG_ISSUER
@@ -321,10 +321,10 @@ cdef class Engine:
             fault = payload_fault
         if fault == OK:
             work.now_ns = wall_ns()
-            fault = binding.policy.check(document_of(payload), work.values, &work.names, work.now_ns, &work.claim)
+            fault = binding.policy.check(span_of(payload), work.values, &work.names, work.now_ns, &work.claim)
         if fault == OK and self._revoked is not None:
             work.generation = self._revoked.generation
-            if self._revoked.revokes(document_of(payload), work.values):
+            if self._revoked.revokes(span_of(payload), work.values):
                 fault = REVOKED
         if fault == OK:
             token = make_token(payload, header, work.values)
@@ -382,7 +382,7 @@ cdef class Engine:
         cdef int64_t opens_ns, closes_ns
         if work.parts.padded:                       # several texts of one token would share what one may take
             return
-        binding.policy.window(document_of(token.payload), token._values, &opens_ns, &closes_ns)
+        binding.policy.window(span_of(token.payload), token._values, &opens_ns, &closes_ns)
         self._cache.add(span(work.parts.header.start, work.size), work.hash, token, work.now_ns, opens_ns, closes_ns,
                         work.generation)
 

@@ -11,7 +11,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memset
 
-from jotgate._codec cimport Span, load_word, lowest_byte, mix, slice_span, span, tail_word
+from jotgate._codec cimport Span, load_word, lowest_byte, mix, slice_span, span, span_of, tail_word
 from jotgate._fault cimport BAD_JSON, DUPLICATE_NAME, NUMBER_RANGE, OK, TOO_DEEP, UNDECIDED, Fault
 
 from jotgate.errors import BY_FAULT
@@ -678,7 +678,7 @@ def check(data):
     cdef Fault fault
     nothing.count = 0
     names_init(&names)
-    fault = scan_object(span(<const uint8_t*>PyBytes_AS_STRING(document), len(document)), &nothing, &unused, &names)
+    fault = scan_object(span_of(document), &nothing, &unused, &names)
     names_free(&names)
     if fault != OK:
         error, code, message = BY_FAULT[fault]

@@ -12,7 +12,7 @@ from libc.string cimport memcpy
 
 from cryptography.exceptions import InvalidSignature
 
-from jotgate._codec cimport Span, constant_time_same, keyed_hash, same_bytes, span
+from jotgate._codec cimport Span, constant_time_same, keyed_hash, same_bytes, span, span_of
 from jotgate._fault cimport BAD_SIGNATURE, OK, UNDECIDED, Fault
 from jotgate._json cimport STRING, Value, string_is
 
@@ -30,7 +30,7 @@ cdef enum:
     SPELLING_COUNT = 19             # ALGORITHM_COUNT and the name that two algorithms share
 cdef Span[SPELLING_COUNT] SPELLINGS
 for _index, _name in enumerate(_SPELLINGS):
-    SPELLINGS[<int>_index] = span(<const uint8_t*>PyBytes_AS_STRING(_name), len(_name))
+    SPELLINGS[<int>_index] = span_of(_name)
 
 
 cdef uint32_t algorithms_named(Span document, Value name) noexcept nogil:
@@ -170,7 +170,7 @@ cdef class KeyHandle:
         """Return whether ``signature`` (raw JWS form) is this key's over ``data``; both ``bytes``."""
         cdef bytes over = data
         cdef bytes raw = signature
-        return self.check(span(<const uint8_t*>PyBytes_AS_STRING(raw), len(raw)), over) == OK
+        return self.check(span_of(raw), over) == OK
 
     def __repr__(self):
         return f"<KeyHandle {_NAMES[self.algorithm]} kid={self.kid!r}>"
@@ -268,7 +268,7 @@ cdef class KeyTable:
     cdef void enter(self, bytes kid, int algorithm, int index) noexcept:
         cdef KeySlot slot
         cdef uint32_t place
-        slot.kid = span(<const uint8_t*>PyBytes_AS_STRING(kid), len(kid))
+        slot.kid = span_of(kid)
         slot.algorithm = algorithm
         slot.index = index
         place = <uint32_t>keyed_hash(slot.kid) & self._mask
@@ -316,6 +316,6 @@ cdef class KeyTable:
         cdef Span wanted = span(NULL, 0)
         cdef int index
         if named is not None:
-            wanted = span(<const uint8_t*>PyBytes_AS_STRING(named), len(named))
+            wanted = span_of(named)
         index = self.find(wanted, algorithms)
         return None if index < 0 else self.handles[index]

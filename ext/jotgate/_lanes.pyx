@@ -21,7 +21,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 import os
 from _thread import allocate_lock
 
-from jotgate._codec cimport Span, constant_time_same, span
+from jotgate._codec cimport Span, constant_time_same, span, span_of
 from jotgate._fault cimport BAD_SIGNATURE, OK, UNDECIDED, Fault
 from jotgate._key cimport ALGORITHM_COUNT, ES256, ES256K, HS512, MAX_ECDSA_DER, PS256, PS512, ecdsa_der
 from jotgate.errors import PolicyError
@@ -246,8 +246,8 @@ cdef class EVPLane:
 
     def verify(self, bytes data not None, bytes signature not None):
         """Return whether ``signature`` (raw JWS form) is this key's over ``data``. Releases the GIL."""
-        cdef Span over = span(<const uint8_t*>PyBytes_AS_STRING(data), len(data))
-        cdef Span raw = span(<const uint8_t*>PyBytes_AS_STRING(signature), len(signature))
+        cdef Span over = span_of(data)
+        cdef Span raw = span_of(signature)
         cdef Fault fault
         with nogil:
             fault = self.check(raw, over)

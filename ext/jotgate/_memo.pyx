@@ -6,10 +6,8 @@ cannot fill it. Bound: 64 headers of at most 2 KiB; a new one takes the place of
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING
-from libc.stdint cimport uint8_t
 
-from jotgate._codec cimport Span, keyed_hash, same_bytes, span
+from jotgate._codec cimport Span, keyed_hash, same_bytes, span_of
 from jotgate._token cimport Header
 
 
@@ -27,13 +25,12 @@ cdef class HeaderMemo:
     cdef Header find(self, Span segment):
         """The header with this very text, or None."""
         cdef Header header = <Header>self._slots[slot_of(segment)]
-        if header is not None and same_bytes(
-                segment, span(<const uint8_t*>PyBytes_AS_STRING(header.segment), len(header.segment))):
+        if header is not None and same_bytes(segment, span_of(header.segment)):
             return header
         return None
 
     cdef int add(self, Header header) except -1:
-        cdef Span segment = span(<const uint8_t*>PyBytes_AS_STRING(header.segment), len(header.segment))
+        cdef Span segment = span_of(header.segment)
         if segment.size > MEMO_SEGMENT_BYTES:
             return 0
         self._slots[slot_of(segment)] = header

@@ -6,12 +6,11 @@ looks again when the two differ.
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from jotgate._clock cimport wall_ns
-from jotgate._codec cimport Span, keyed_hash, span
+from jotgate._codec cimport Span, keyed_hash, span_of
 from jotgate._fault cimport JTI
 from jotgate._json cimport STRING, Value, string_text
 
@@ -66,7 +65,7 @@ cdef class RevocationIndex:
             until: Unix seconds, an int: when the last token with this id has expired. Kept at least until then.
         """
         cdef bytes text = (<str>token_id).encode("utf-8")
-        cdef RevokedId made = hashed(span(<const uint8_t*>PyBytes_AS_STRING(text), len(text)))
+        cdef RevokedId made = hashed(span_of(text))
         cdef RevokedId* place
         if type(until) is not int:                     # a float would be rounded down, and the id forgotten too early
             raise TypeError("until is a whole number of Unix seconds")

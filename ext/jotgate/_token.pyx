@@ -11,7 +11,7 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from jotgate._codec cimport Span, slice_span, span
+from jotgate._codec cimport Span, slice_span, span_of
 from jotgate._fault cimport AUD, EXP, IAT, ISS, JTI, SUB
 from jotgate._frozen cimport Claims, allocated, bytes_of, forbid_construction, parse, refuse_copy, thawed
 from jotgate._json cimport ABSENT, ARRAY, NUMBER, STRING, Value, copy_string, next_string
@@ -191,7 +191,7 @@ cdef class VerifiedToken:
         return held + (bytes_of(self._claims) if self._claims is not None else 0)
 
     cdef Span document(self) noexcept:
-        return span(<const uint8_t*>PyBytes_AS_STRING(self.payload), len(self.payload))
+        return span_of(self.payload)
 
     cdef object text_of(self, int claim):
         if self._values[claim].kind != STRING:
