@@ -373,6 +373,10 @@ class SigningKey(Frozen):
         public = {"kty": "oct"} if self._public._members is None else self._public._members
         return _with_metadata(public | _jwk.private_members(self._key), self._public)
 
+    def public_jwk(self) -> dict[str, str]:
+        """Return the public JWK, as `VerificationKey.to_jwk`; a signer outside this process has this method too."""
+        return self._public.to_jwk()
+
     def to_pem(self, password: bytes | str | None = None) -> bytes:
         """Return the private key as PKCS#8 PEM, encrypted if a password is given.
 

@@ -1,5 +1,6 @@
 """What lower layers need of higher ones, by shape."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from .._token import VerifiedToken
@@ -20,3 +21,33 @@ class RevocationCheck(Protocol):
         Returns:
             True or False. Anything else, and any exception, refuses the token as ``store_unavailable``.
         """
+
+
+class Signer(Protocol):
+    """Signs with one key by one algorithm, wherever the key is: a ``SigningKey``, or a key that never leaves its KMS
+    or HSM.
+    """
+
+    @property
+    def alg(self) -> str:
+        """The algorithm, as ``jotgate`` names it."""
+
+    @property
+    def kid(self) -> str | None:
+        """The key id."""
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the raw JWS signature over ``data`` (ECDSA: R || S, each of the curve's size)."""
+
+    def public_jwk(self) -> Mapping[str, str]:
+        """Return the public JWK, with ``kid`` and ``alg``."""
+
+
+class EpochCounter(Protocol):
+    """Counts the times an issuer has taken everything back: a token of an earlier epoch no longer counts."""
+
+    def current(self) -> int:
+        """Return the epoch that new tokens carry and verifiers demand; 0 before the first ``advance``."""
+
+    def advance(self) -> int:
+        """Begin the next epoch, for every process that shares the counter, and return it."""
