@@ -60,6 +60,7 @@ NETWORK = {
     "requests",
 }
 NETWORK_ROOMS = (
+    "keys/fetch.py",
     "keys/remote.py",
     "introspection/client.py",
     "stores/redis.py",
