@@ -47,7 +47,9 @@ cdef int64_t FOREVER                           # past every moment of the monoto
 @cython.final
 cdef class KeySource:
     cdef int64_t usable_until                  # monotonic ns; past it nothing it vouched for counts
+    cdef readonly object feed                  # who can renew the keys, or None
     cdef dict _cells                           # identity of a key -> its TrustCell
+    cdef bint usable(self) noexcept nogil
 
 
 @cython.final

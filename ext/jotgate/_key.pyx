@@ -12,6 +12,7 @@ from libc.string cimport memcpy
 
 from cryptography.exceptions import InvalidSignature
 
+from jotgate._clock cimport monotonic_ns
 from jotgate._codec cimport Span, constant_time_same, keyed_hash, same_bytes, span, span_of
 from jotgate._fault cimport BAD_SIGNATURE, OK, UNDECIDED, Fault
 from jotgate._json cimport STRING, Value, string_is
@@ -199,10 +200,14 @@ cdef class KeySource:
     """Where keys come from, as far as remembered verdicts must know: which keys it vouches for, and until when.
 
     A source that is a set of objects vouches for ever; one that must be refreshed sets ``usable_until``.
+
+    Args:
+        feed: The ``KeyFeed`` that the keys come from; None for keys that are given once.
     """
 
-    def __cinit__(self):
+    def __cinit__(self, feed=None):
         self.usable_until = FOREVER
+        self.feed = feed
         self._cells = {}
 
     def publish(self, identities):
@@ -227,9 +232,12 @@ cdef class KeySource:
                 cell.trusted = False
         return tuple([cells[identity] for identity in identities])
 
-    def expire_at(self, monotonic_ns):
+    cdef bint usable(self) noexcept nogil:
+        return self.usable_until == FOREVER or monotonic_ns() < self.usable_until
+
+    def expire_at(self, moment):
         """Vouch until this moment of the monotonic clock, in nanoseconds; None for ever."""
-        self.usable_until = FOREVER if monotonic_ns is None else monotonic_ns
+        self.usable_until = FOREVER if moment is None else moment
 
 
 cdef class Snapshot:
