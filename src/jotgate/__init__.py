@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from ._cache import TokenCache
     from .keys.key import SigningKey, VerificationKey
     from .keys.keyset import KeySet
+    from .keys.remote import RemoteKeySet
     from .policy import ANY, Policy
     from .token import VerifiedToken
     from .verifier import Verifier
@@ -14,6 +15,7 @@ _HOME = {
     "ANY": "policy",
     "KeySet": "keys.keyset",
     "Policy": "policy",
+    "RemoteKeySet": "keys.remote",
     "SigningKey": "keys.key",
     "TokenCache": "_cache",
     "VerificationKey": "keys.key",
@@ -28,6 +30,7 @@ __all__ = [
     "ANY",
     "KeySet",
     "Policy",
+    "RemoteKeySet",
     "SigningKey",
     "TokenCache",
     "VerificationKey",
