@@ -209,7 +209,7 @@ def test_a_fetch_of_ones_own_that_answers_something_else(answer):
 
 
 @pytest.mark.parametrize("status", [100, 201, 204, 206, 301, 302, 303, 307, 308, 400, 401, 403, 404, 410, 500, 503])
-def test_b17_only_200_is_an_answer(published, status):
+def test_only_200_is_an_answer(published, status):
     publisher, keys = published
     publisher.status = status
     remote = keys()
@@ -279,7 +279,7 @@ def test_cache_control_decides_how_long(published):
 # -- unknown kids
 
 
-def test_j3_unknown_kids_cause_one_fetch_a_cooldown(published):
+def test_unknown_kids_cause_one_fetch_a_cooldown(published):
     publisher, keys = published
     remote = keys()
     way_in = Verifier(remote, EXPECTED)
@@ -350,7 +350,7 @@ def test_whether_a_kid_exists_is_not_known_while_the_endpoint_fails(published):
 # -- failure, staleness, death
 
 
-def test_i11_the_last_good_keys_serve_until_max_stale(published):
+def test_the_last_good_keys_serve_until_max_stale(published):
     publisher, keys = published
     remote = keys()
     way_in = Verifier(remote, EXPECTED)
@@ -384,7 +384,7 @@ def test_with_no_staleness_allowed_keys_end_with_their_lifetime(published):
         refuses(way_in, token(), "key_fetch_failed")
 
 
-def test_i10_a_key_removed_upstream_goes_at_the_next_refresh(published):
+def test_a_key_removed_upstream_goes_at_the_next_refresh(published):
     publisher, keys = published
     publisher.publish(A, B)
     remote = keys()
@@ -479,7 +479,7 @@ def test_verify_async_refuses_as_verify_does(published):
     assert error_of(lambda: asyncio.run(Verifier(keys(), EXPECTED).verify_async(token()))).code == "key_fetch_failed"
 
 
-def test_j4_a_task_that_is_cancelled_while_it_waits_harms_nobody(published):
+def test_a_task_that_is_cancelled_while_it_waits_harms_nobody(published):
     publisher, keys = published
     way_in = Verifier(keys(), EXPECTED)
     publisher.gate.clear()
@@ -617,7 +617,7 @@ def test_a_key_set_that_nobody_holds_ends_its_thread():
         {"cooldown": 100},
     ],
 )
-def test_b16_options_that_make_no_sense_are_refused(options):
+def test_options_that_make_no_sense_are_refused(options):
     rejects("invalid_policy", lambda: RemoteKeySet(URL, **options))
     rejects("invalid_policy", lambda: RemoteKeySet("http://auth.example.com/jwks.json"))
     rejects("invalid_policy", lambda: RemoteKeySet(URL, fetch=print, tls=__import__("ssl").create_default_context()))
