@@ -16,8 +16,8 @@ from jotgate._codec cimport (
     slice_span, span, span_of,
 )
 from jotgate._fault cimport (
-    ALGORITHM_NOT_ALLOWED, AMBIGUOUS_KEY, BAD_BASE64URL, BAD_HEADER, BAD_SIGNATURE, CRITICAL_HEADER, KEY_FETCH_FAILED, MISSING_CLAIM,
-    OK, TYP, UNDECIDED, UNKNOWN_KEY, WRONG_TYP, Fault,
+    ALGORITHM_NOT_ALLOWED, AMBIGUOUS_KEY, BAD_BASE64URL, BAD_HEADER, BAD_SIGNATURE, CRITICAL_HEADER, KEY_FETCH_FAILED,
+    MISSING_CLAIM, OK, TYP, UNDECIDED, UNKNOWN_KEY, WRONG_TYP, Fault,
 )
 from jotgate._json cimport (
     ABSENT, ARRAY, STRING, Names, Value, Vocabulary, add_word, copy_string, has_member, names_free, names_init,
@@ -25,6 +25,7 @@ from jotgate._json cimport (
 )
 from jotgate._key cimport (
     MAX_SIGNATURE_BYTES, KeyHandle, KeySource, KeyTable, SignatureLane, Snapshot, TrustCell, algorithms_named,
+    is_usable,
 )
 from jotgate._token cimport Header, make_header, string_value
 
@@ -146,7 +147,7 @@ cdef class Binding:
             kid = span(room, copy_string(document, facts.kid, room, MAX_KID_BYTES))
         facts.key = self.keys.find(kid, facts.algorithms)
         if facts.key < 0:
-            if not self.source.usable():
+            if not is_usable(self.source):
                 return KEY_FETCH_FAILED
             return AMBIGUOUS_KEY if facts.kid.kind == ABSENT else UNKNOWN_KEY
         return OK
@@ -183,7 +184,7 @@ cdef class Binding:
         cdef uint8_t raw[MAX_SIGNATURE_BYTES]
         cdef Span text = parts.signature
         cdef Py_ssize_t size = (<KeyHandle>self.handle_refs[key]).signature_bytes
-        if not self.source.usable():
+        if not is_usable(self.source):
             return KEY_FETCH_FAILED
         if text.size != encoded_size(size):
             return BAD_SIGNATURE if is_canonical_tail(text) else BAD_BASE64URL

@@ -9,9 +9,9 @@ from libc.string cimport memset
 
 from jotgate._codec cimport Span, slice_span, span_of
 from jotgate._fault cimport (
-    AUD, AZP, CLAIM_COUNT, EPOCH, EPOCH_AHEAD, EXP, EXPIRED, IAT, IMPOSSIBLE_DATE, ISS, ISSUED_IN_FUTURE, JTI, LIFETIME_TOO_LONG,
-    MISSING_CLAIM, NBF, NO_CLAIM, NOT_YET_VALID, OK, REQUIRED, REVOKED, SUB, TOO_OLD, WRONG_AUDIENCE, WRONG_AUTHORIZED_PARTY,
-    WRONG_ISSUER, WRONG_SUBJECT, WRONG_TYPE, Fault,
+    AUD, AZP, CLAIM_COUNT, EPOCH, EPOCH_AHEAD, EXP, EXPIRED, IAT, IMPOSSIBLE_DATE, ISS, ISSUED_IN_FUTURE, JTI,
+    LIFETIME_TOO_LONG, MISSING_CLAIM, NBF, NO_CLAIM, NOT_YET_VALID, OK, REQUIRED, REVOKED, SUB, TOO_OLD, WRONG_AUDIENCE,
+    WRONG_AUTHORIZED_PARTY, WRONG_ISSUER, WRONG_SUBJECT, WRONG_TYPE, Fault,
 )
 from jotgate._json cimport (
     ABSENT, ARRAY, NUMBER, STRING, Names, Value, add_word, has_member, next_string, string_is,
@@ -189,7 +189,7 @@ cdef Fault check_audience(Span document, const Value* value, const Strings* expe
 
 
 cdef Fault check_epoch(Span document, Value value, int64_t epoch, int* claim) noexcept nogil:
-    """Hold a token to the epoch of its issuer, negative where that counts none. No `epoch` claim is epoch 0.
+    """Hold a token to the epoch of its issuer. No `epoch` claim is epoch 0.
 
     Later than the issuer's own is refused as well: who stole a key could else write a number that outlives every later
     epoch.
@@ -197,8 +197,6 @@ cdef Fault check_epoch(Span document, Value value, int64_t epoch, int* claim) no
     cdef Span written
     cdef Py_ssize_t i
     cdef int64_t number = 0
-    if epoch < 0:
-        return OK
     if value.kind == ABSENT:
         return OK if epoch == 0 else REVOKED
     claim[0] = EPOCH

@@ -22,7 +22,7 @@ from jotgate._fault cimport (
 )
 from jotgate._flights cimport Flights
 from jotgate._json cimport STRING, names_free, names_init, scan_object
-from jotgate._key cimport HS512, KeySource
+from jotgate._key cimport HS512, KeySource, is_usable
 from jotgate._revoked cimport RevocationIndex
 from jotgate._token cimport Header, VerifiedToken, make_payload, make_token
 
@@ -229,8 +229,7 @@ cdef class Engine:
     cdef Fault decide_with_renewed(self, object text, bint fresh, Fault fault, Outcome* outcome) noexcept:
         """Decide again, for as long as the feed whose keys did not decide finds newer ones; at most twice."""
         cdef KeySource source
-        cdef int i
-        for i in range(RENEWALS):
+        for _ in range(<int>RENEWALS):
             if outcome.source == NULL:
                 break
             source = take_source(outcome)
@@ -314,7 +313,7 @@ cdef class Engine:
             self._cache.forget(text, hash)
             return NULL
         source = token._header.cell.source
-        if not source.usable():
+        if not is_usable(source):
             return NULL
         now = wall_ns()
         if now < seen.opens_ns:
@@ -413,7 +412,7 @@ cdef class Engine:
         if fault == OK:
             work.now_ns = wall_ns()
             fault = binding.policy.check(span_of(payload), work.values, &work.names, work.now_ns, &work.claim)
-        if fault == OK:
+        if fault == OK and binding.epoch >= 0:
             fault = check_epoch(span_of(payload), work.values[<int>EPOCH], binding.epoch, &work.claim)
         if fault == OK and self._revoked is not None:
             work.generation = self._revoked.generation

@@ -145,10 +145,10 @@ cdef class Judge:
         fault = (<Binding>binding).policy.check(payload, scratch.values, &scratch.names, now_ns, &verdict.claim)
         if fault != OK:
             return fault
-        fault = check_epoch(
-            payload, scratch.values[<int>EPOCH], (<Binding>binding).epoch, &verdict.claim)
-        if fault != OK:
-            return fault
+        if (<Binding>binding).epoch >= 0:
+            fault = check_epoch(payload, scratch.values[<int>EPOCH], (<Binding>binding).epoch, &verdict.claim)
+            if fault != OK:
+                return fault
         if self.revoked is not None and self.revoked.revokes(payload, scratch.values):
             return REVOKED
         verdict.exp = seconds_of(payload, scratch.values)

@@ -12,7 +12,6 @@ from libc.string cimport memcpy
 
 from cryptography.exceptions import InvalidSignature
 
-from jotgate._clock cimport monotonic_ns
 from jotgate._codec cimport Span, constant_time_same, keyed_hash, same_bytes, span, span_of
 from jotgate._fault cimport BAD_SIGNATURE, OK, UNDECIDED, Fault
 from jotgate._json cimport STRING, Value, string_is
@@ -231,9 +230,6 @@ cdef class KeySource:
                 cell = known
                 cell.trusted = False
         return tuple([cells[identity] for identity in identities])
-
-    cdef bint usable(self) noexcept nogil:
-        return self.usable_until == FOREVER or monotonic_ns() < self.usable_until
 
     def expire_at(self, moment):
         """Vouch until this moment of the monotonic clock, in nanoseconds; None for ever."""

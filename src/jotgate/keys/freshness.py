@@ -66,6 +66,17 @@ def seconds(name: str, value: float, *, least: float = 0.0) -> float:
     return float(value)
 
 
+def whole_number(name: str, value: int) -> int:
+    """Return a number of things, at least one, or refuse it.
+
+    Raises:
+        PolicyError: ``invalid_policy``.
+    """
+    if type(value) is not int or value < 1:
+        raise PolicyError(f"{name} is a whole number of at least 1")
+    return value
+
+
 def checked_times(lifetime: float, cache_control: tuple[float, float], cooldown: float, max_stale: float) -> Times:
     """Return the times of a remote key set, if keys can be kept fresh by them.
 

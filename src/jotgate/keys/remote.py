@@ -27,7 +27,7 @@ from .discovery import metadata_urls
 from .document import Answer, Fetch, Question, as_bytes, read
 from .feed import KeyFeed, Supply, Want, guarded
 from .flight import Flight, carry_out, in_event_loop
-from .freshness import SECOND, Freshness, KeyEvent, KeyState, checked_times, seconds
+from .freshness import SECOND, Freshness, KeyEvent, KeyState, checked_times, seconds, whole_number
 from .keyset import Skipped
 from .urls import check_url
 
@@ -113,9 +113,6 @@ class RemoteKeySet(KeyFeed):
     ) -> None:
         super().__init__()
         self._freshness = Freshness(checked_times(lifetime, cache_control, cooldown, max_stale))
-        for name, count in (("max_waiters", max_waiters), ("max_bytes", max_bytes), ("max_keys", max_keys)):
-            if type(count) is not int or count < 1:
-                raise PolicyError(f"{name} is a whole number of at least 1")
         if fetch is not None and not callable(fetch):
             raise PolicyError("fetch is a callable of (url, headers, timeout)")
         if on_event is not None and not callable(on_event):
@@ -130,14 +127,14 @@ class RemoteKeySet(KeyFeed):
             headers=http.check_headers(headers or {}),
             timeout=seconds("timeout", timeout, least=0.01),
             algorithms=None if algorithms is None else resolve_algorithms(algorithms),
-            max_bytes=max_bytes,
-            max_keys=max_keys,
+            max_bytes=whole_number("max_bytes", max_bytes),
+            max_keys=whole_number("max_keys", max_keys),
             allow_http=bool(allow_http),
             body=b"",
             etag=None,
             epoch=None,
         )
-        self._max_waiters = max_waiters
+        self._max_waiters = whole_number("max_waiters", max_waiters)
         self._on_event = on_event
         self._answer: Answer | None = None
         self._located = 0
