@@ -238,9 +238,13 @@ class TestTLS:
     def test_good(self, authority, name):
         seen = []
         with self.served(authority.serving(), name) as server:
-            answer = get(server, tls=authority.trusted(), connected=lambda sock: seen.append(sock.version()))
+            answer = get(
+                server,
+                tls=authority.trusted(),
+                watch=lambda step, sock: seen.append((step, isinstance(sock, ssl.SSLSocket))),
+            )
         assert answer.body == BODY
-        assert seen == ["TLSv1.3"]
+        assert seen == [("connected", False), ("secured", True)]
 
     def test_wrong_host(self, authority):
         with self.served(authority.serving("auth.example.com")) as server:
