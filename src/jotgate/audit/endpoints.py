@@ -123,12 +123,12 @@ def examine(
     check_url(url, allow_http=allow_http)
     look = _Looker(timeout, tls, allow_http)
     first = look(url, "jwks")
-    if _is_set(first.answer) or not first.reached or "?" in url:
+    if "keys" in (_members(first.answer) or ()) or not first.reached or "?" in url:
         return _examine_set(look, first, None, [first], [], algorithms)
     discovery = [look(address, "discovery") for address in metadata_urls(url, allow_http=allow_http)[:1]]
     if discovery[0].status == 404:
         discovery.append(look(metadata_urls(url, allow_http=allow_http)[1], "discovery"))
-    if discovery[-1].status != _OK:
+    if _members(discovery[-1].answer) is None:
         return _examine_set(look, first, None, [first], [], algorithms)
     findings = list(_of_visit(discovery[-1]))
     jwks_url, more = _read_discovery(url, discovery[-1], allow_http)
@@ -180,29 +180,31 @@ def _clock_of(answer: Fetched, seconds: float) -> float | None:
         then += int(answer.headers.get("age", "0"))
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    ahead = then + 0.5 - (now() - seconds / 2)
+    ahead = round(then + 0.5 - (now() - seconds / 2), 1)
     return 0.0 if abs(ahead) <= 0.5 + seconds / 2 else ahead
 
 
-def _is_set(answer: Fetched | None) -> bool:
+def _members(answer: Fetched | None) -> dict[str, Any] | None:
+    """Return the JSON object of an answer; None where there is none."""
     if answer is None or answer.status != _OK:
-        return False
+        return None
     try:
-        return "keys" in parse_object(answer.body, "it")
+        return parse_object(answer.body, "it")
     except KeyFetchError:
-        return False
+        return None
 
 
 def _read_discovery(issuer: str, visit: Visit, allow_http: bool) -> tuple[str | None, list[Finding]]:
+    members = _members(visit.answer)
     assert visit.answer is not None
+    assert members is not None
     try:
         jwks_url = read_metadata(issuer, visit.answer, allow_http=allow_http)
     except KeyFetchError as error:
         advice = "a verifier stops here: have the document put right, or name the issuer exactly as its tokens do"
-        named = _named_issuer(visit.answer)
-        where = "discovery" if named in (None, issuer) else f"discovery (it says {named!r})"
+        named = members.get("issuer")
+        where = f"discovery (it says {named[:200]!r})" if isinstance(named, str) and named != issuer else "discovery"
         return None, [Finding(ERROR, "discovery", where, str(error), advice)]
-    members = parse_object(visit.answer.body, "it")
     offered = members.get("id_token_signing_alg_values_supported")
     if isinstance(offered, list) and any(isinstance(name, str) and name.lower() == "none" for name in offered):
         message = "the issuer offers unsigned tokens (alg none)"
@@ -210,14 +212,6 @@ def _read_discovery(issuer: str, visit: Visit, allow_http: bool) -> tuple[str | 
             Finding(WARNING, "alg_none", "discovery", message, "have it turned off; verifiers refuse them")
         ]
     return jwks_url, []
-
-
-def _named_issuer(answer: Fetched) -> str | None:
-    try:
-        named = parse_object(answer.body, "it").get("issuer")
-    except KeyFetchError:
-        return None
-    return named[:200] if isinstance(named, str) else None
 
 
 def _examine_set(

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .._codec import b64url_decode
 from ..errors import MalformedTokenError
-from ..keys.metadata import KEY_TYPES, PRIVATE_MEMBERS
+from ..keys.algorithms import expand
+from ..keys.metadata import KEY_TYPES
 from ..keys.strength import MIN_RSA_BITS, is_roca
-from .findings import ERROR, NOTE, WARNING, Finding, gravest_first
-from .keysets import OPEN, SKIPPED, KeyView, SetView, in_conflict, is_signature_algorithm
+from .findings import ERROR, NOTE, WARNING, Finding, Severity, gravest_first
+from .keysets import OPEN, SKIPPED, KeyView, SetView
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -43,7 +44,7 @@ def lint(keys: SetView, now: float) -> list[Finding]:
 
 
 def _of_set(keys: SetView) -> Iterator[Finding]:
-    def found(severity: Any, code: str, message: str, advice: str) -> Finding:
+    def found(severity: Severity, code: str, message: str, advice: str) -> Finding:
         return Finding(severity, code, "the set", message, advice)
 
     if not keys.usable:
@@ -73,7 +74,7 @@ def _of_kids(keys: SetView) -> Iterator[Finding]:
             by_kid[key.kid].append(key)
         if key.thumbprint is not None:
             by_thumbprint[key.thumbprint].append(key)
-        if in_conflict(key) and key.kid is None:
+        if key.cause == "conflict" and key.kid is None:
             message = "two keys without kid have one algorithm: neither is used"
             yield Finding(ERROR, "duplicate_kid", key.name, message, "give every key a kid of its own")
         elif key.kid is None and key.members.get("kty") in KEY_TYPES:
@@ -83,7 +84,7 @@ def _of_kids(keys: SetView) -> Iterator[Finding]:
     for kid, group in by_kid.items():
         if len({key.thumbprint for key in group}) > 1 and len(group) > 1:
             where = f"keys {', '.join(str(key.position) for key in group)} (kid {kid!r})"
-            if any(map(in_conflict, group)):
+            if any(key.cause == "conflict" for key in group):
                 message = "different keys have one kid and one algorithm: none of them is used"
                 yield Finding(ERROR, "duplicate_kid", where, message, "give every key a kid of its own")
             else:
@@ -95,57 +96,54 @@ def _of_kids(keys: SetView) -> Iterator[Finding]:
             yield Finding(NOTE, "same_key_twice", where, "they are one key", "publish it once, under one kid")
 
 
-def _private(key: KeyView) -> Iterator[Finding]:
-    if key.members.get("kty") == "oct":
-        yield Finding(
-            ERROR,
-            "secret_published",
-            key.name,
-            "a shared secret (oct): whoever can read the set can forge tokens",
-            "stop using it now if the set was ever published, and sign with a private key",
-        )
-    elif any(name in key.members for name in PRIVATE_MEMBERS):
-        yield Finding(
-            ERROR,
-            "private_key_published",
-            key.name,
-            "private members: whoever can read the set can forge tokens",
-            "treat the key as disclosed: replace it now, and publish public members only",
-        )
+def _left_out(key: KeyView) -> Iterator[Finding]:
+    """Say why a key is left out. Whoever shares its kid and algorithm is judged elsewhere."""
 
+    def found(severity: Severity, code: str, message: str, advice: str = "") -> Finding:
+        return Finding(severity, code, key.name, message, advice)
 
-def _unusable(key: KeyView) -> Iterator[Finding]:
-    """Say why a key is left out, where no other check says it better."""
-    if key.outcome != SKIPPED or in_conflict(key) or next(_private(key), None) is not None:
-        return
-    kty, alg = key.members.get("kty"), key.members.get("alg")
-    if isinstance(kty, str) and kty not in KEY_TYPES:
-        yield Finding(NOTE, "unknown_kty", key.name, "a key type that Jotgate does not verify with: left out", "")
-    elif key.members.get("use", "sig") != "sig":
-        yield Finding(NOTE, "not_for_signatures", key.name, "it is not for signatures: left out", "")
-    elif kty == "RSA" and (weak := _weak_rsa(key)) is not None:
-        yield weak
-    elif "alg" in key.members and isinstance(alg, str) and not is_signature_algorithm(alg):
-        message = "its alg is not a signature algorithm that Jotgate knows: left out"
-        advice = "names are compared exactly, such as RS256, ES256 or EdDSA"
-        yield Finding(WARNING, "unknown_alg", key.name, message, advice)
-    elif key.material is not None and "x5c" in key.members and "x5c" in key.reason:
-        advice = "publish the certificate of this key, or no x5c"
-        yield Finding(ERROR, "x5c", key.name, f"left out: {key.reason}", advice)
-    elif "key_ops" in key.reason:
-        advice = 'a public key that verifies has "key_ops": ["verify"], or "use": "sig" and no key_ops'
-        yield Finding(ERROR, "key_ops", key.name, f"left out: {key.reason}", advice)
-    elif "allowed" in key.reason:
+    left_out = f"left out: {key.reason}"
+    if key.cause == "secret":
+        message = "a shared secret (oct): whoever can read the set can forge tokens"
+        advice = "stop using it now if the set was ever published, and sign with a private key"
+        yield found(ERROR, "secret_published", message, advice)
+    elif key.cause == "private":
+        message = "private members: whoever can read the set can forge tokens"
+        advice = "treat the key as disclosed: replace it now, and publish public members only"
+        yield found(ERROR, "private_key_published", message, advice)
+    elif key.cause == "kind":
+        yield _other_kind(key, found, left_out)
+    elif key.cause == "certificate":
+        yield found(ERROR, "x5c", left_out, "publish the certificate of this key, or no x5c")
+    elif key.cause == "policy":
         advice = "name its algorithm in the set, or allow exactly one that goes with it"
-        yield Finding(WARNING, "not_allowed", key.name, f"left out: {key.reason}", advice)
-    else:
+        yield found(WARNING, "not_allowed", left_out, advice)
+    elif key.cause in ("kid", "key", "algorithm"):
         advice = "publish the key again from its source; jotgate keygen writes sound ones"
-        yield Finding(ERROR, "invalid_key", key.name, f"left out: {key.reason}", advice)
+        yield _weak_rsa(key) or found(ERROR, "invalid_key", left_out, advice)
+
+
+def _other_kind(key: KeyView, found: Callable[..., Finding], left_out: str) -> Finding:
+    """Say what a key is for that is not for signatures of ours, or that cannot tell."""
+    kty, use, alg = (key.members.get(name) for name in ("kty", "use", "alg"))
+    if isinstance(kty, str) and kty not in KEY_TYPES:
+        return found(NOTE, "unknown_kty", "left out: a key type that Jotgate does not verify with")
+    if isinstance(use, str) and use != "sig":
+        return found(NOTE, "not_for_signatures", "left out: it is not for signatures")
+    if isinstance(alg, str) and not expand(alg):
+        advice = "names are compared exactly, such as RS256, ES256 or EdDSA"
+        return found(
+            WARNING, "unknown_alg", "left out: its alg is not a signature algorithm that Jotgate knows", advice
+        )
+    if "key_ops" in key.members:
+        advice = 'a public key that verifies has "key_ops": ["verify"], or "use": "sig" and no key_ops'
+        return found(ERROR, "key_ops", left_out, advice)
+    return found(ERROR, "invalid_key", left_out, "publish the key again from its source")
 
 
 def _weak_rsa(key: KeyView) -> Finding | None:
     modulus = _number(key.members.get("n"))
-    if modulus is None:
+    if key.cause != "key" or key.members.get("kty") != "RSA" or modulus is None:
         return None
     if modulus.bit_length() < MIN_RSA_BITS:
         message = f"an RSA key of {modulus.bit_length()} bits: left out, at least {MIN_RSA_BITS} are needed"
@@ -209,7 +207,7 @@ def _operations(key: KeyView) -> Iterator[Finding]:
         yield Finding(NOTE, "use_and_key_ops", key.name, message, "leave out key_ops")
 
 
-_CHECKS: tuple[Callable[[KeyView], Iterator[Finding]], ...] = (_private, _unusable, _rsa, _metadata, _operations)
+_CHECKS: tuple[Callable[[KeyView], Iterator[Finding]], ...] = (_left_out, _rsa, _metadata, _operations)
 
 
 def _certificates(key: KeyView, now: float) -> Iterator[Finding]:

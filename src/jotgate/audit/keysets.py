@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from ..errors import InvalidKeyError, KeyFetchError
-from ..keys.algorithms import ALGORITHMS, expand, resolve_algorithms
+from ..keys.algorithms import resolve_algorithms
 from ..keys.discovery import parse_object
 from ..keys.jwk import load_public
 from ..keys.material import Material, bind
-from ..keys.metadata import kid_of, read_members, refuse_private, unsuitable
+from ..keys.metadata import KEY_TYPES, kid_of, read_members, refuse_private, unsuitable
 
 Outcome = Literal["used", "open", "skipped"]
 USED: Outcome = "used"
@@ -22,8 +22,11 @@ OPEN: Outcome = "open"
 """The key names no algorithm and could serve several: used where the policy allows exactly one of them."""
 SKIPPED: Outcome = "skipped"
 
+Cause = Literal["secret", "private", "kind", "kid", "key", "certificate", "algorithm", "policy", "conflict"]
+"""The steps that may leave a key out, in their order; ``kind`` is by what the key says that it is for."""
+
 _SECRET = "it is a secret (oct): a verifier never takes one from a published set"  # noqa: S105
-_NOT_ALLOWED = "none of the allowed algorithms goes with it"
+_NOT_ALLOWED = "it names no algorithm, and none of the allowed ones goes with it"
 _CONFLICT = "another key of the set has the same kid and algorithm: no token could tell them apart"
 
 
@@ -38,8 +41,10 @@ class KeyView(NamedTuple):
     outcome: Outcome
     serves: tuple[str, ...]
     """The canonical algorithms that it is used for (one), or that are open."""
+    cause: Cause | None
+    """Which step left it out; None where it is used."""
     reason: str
-    """Why it is not used; empty where it is."""
+    """Why, in words; empty where it is used."""
     material: Material | None
     """The public key, where it is sound."""
 
@@ -88,7 +93,7 @@ def view(document: bytes | Mapping[str, Any], *, algorithms: Iterable[str] | Non
     """
     allowed = None if algorithms is None else resolve_algorithms(algorithms)
     entries = _entries(document)
-    views = [_view(index, entry, allowed) for index, entry in enumerate(entries)]
+    views = [_view(position, entry, allowed) for position, entry in enumerate(entries)]
     return SetView(tuple(_without_conflicts(views)), len(document) if isinstance(document, bytes) else None)
 
 
@@ -110,48 +115,61 @@ def _entries(document: bytes | Mapping[str, Any]) -> list[dict[str, object]]:
     return [dict(entry) for entry in keys]
 
 
-def _view(index: int, entry: dict[str, object], allowed: tuple[str, ...] | None) -> KeyView:
+def _view(position: int, entry: dict[str, object], allowed: tuple[str, ...] | None) -> KeyView:
     shown = entry.get("kid")
     kid = shown if isinstance(shown, str) else None
     material: Material | None = None
+    cause: Cause = "secret"
     try:
         if entry.get("kty") == "oct":
             raise InvalidKeyError(_SECRET)
-        reason = unsuitable(entry, "verify")
-        if reason is None or not reason.startswith("its key type"):
-            # Not only of keys that are used: what is for encryption has a thumbprint, too.
-            material = _material(entry)
+        # Not only of keys that are used: what is for encryption has a thumbprint, too.
+        material = _sound(entry)
+        cause = "private"
         refuse_private(entry)
+        cause = "kind"
+        reason = unsuitable(entry, "verify")
         if reason is not None:
             raise InvalidKeyError(reason)
+        cause = "kid"
         kid_of(entry)
+        cause = "key" if material is None else "certificate"
         material = load_public(entry)
-        serves = _serves(material, entry.get("alg"), allowed)
+        cause = "algorithm"
+        names = _candidates(material, entry.get("alg"))
+        cause = "policy"
+        serves = _allowed(names, allowed)
     except InvalidKeyError as error:
-        return KeyView(index, entry, kid, SKIPPED, (), str(error), material)
-    return KeyView(index, entry, kid, USED if len(serves) == 1 else OPEN, serves, "", material)
+        return KeyView(position, entry, kid, SKIPPED, (), cause, str(error), material)
+    return KeyView(position, entry, kid, USED if len(serves) == 1 else OPEN, serves, None, "", material)
 
 
-def _material(entry: dict[str, object]) -> Material | None:
+def _sound(entry: dict[str, object]) -> Material | None:
+    """Return the public key of an entry, whatever else is wrong with it; None if it is not sound."""
+    if entry.get("kty") not in KEY_TYPES:
+        return None
     try:
         return load_public({name: value for name, value in entry.items() if name != "x5c"})
     except InvalidKeyError:
         return None
 
 
-def _serves(material: Material, alg: object, allowed: tuple[str, ...] | None) -> tuple[str, ...]:
+def _candidates(material: Material, alg: object) -> tuple[str, ...]:
+    """Return the algorithms that a key is for: the one that it names, or all that go with it."""
     if alg is not None:
-        name = bind(material, None, jwk_alg=alg)[0].name
-        fits: tuple[str, ...] = (name,) if allowed is None or name in allowed else ()
-        if not fits:
-            raise InvalidKeyError(f"its algorithm, {name}, is not allowed")
+        return (bind(material, None, jwk_alg=alg)[0].name,)
+    return tuple(row.name for row in material.candidates())
+
+
+def _allowed(names: tuple[str, ...], allowed: tuple[str, ...] | None) -> tuple[str, ...]:
+    if allowed is None:
+        return names
+    fits = tuple(name for name in names if name in allowed)
+    if len(fits) == 1:
         return fits
-    fits = tuple(row.name for row in material.candidates() if allowed is None or row.name in allowed)
-    if not fits:
-        raise InvalidKeyError(f"it names no algorithm, and {_NOT_ALLOWED}")
-    if len(fits) > 1 and allowed is not None:
+    if fits:
         raise InvalidKeyError(f"it names no algorithm, and {', '.join(fits)} are all allowed")
-    return fits
+    raise InvalidKeyError(f"its algorithm, {names[0]}, is not allowed" if len(names) == 1 else _NOT_ALLOWED)
 
 
 def _without_conflicts(views: list[KeyView]) -> list[KeyView]:
@@ -161,18 +179,8 @@ def _without_conflicts(views: list[KeyView]) -> list[KeyView]:
         if each.outcome == USED:
             claimed.setdefault((each.kid, each.serves[0]), set()).add(each.thumbprint)
     return [
-        each._replace(outcome=SKIPPED, serves=(), reason=_CONFLICT)
+        each._replace(outcome=SKIPPED, serves=(), cause="conflict", reason=_CONFLICT)
         if each.outcome == USED and len(claimed[each.kid, each.serves[0]]) > 1
         else each
         for each in views
     ]
-
-
-def in_conflict(key: KeyView) -> bool:
-    """Whether a key is left out because another one has its kid and algorithm."""
-    return key.reason == _CONFLICT
-
-
-def is_signature_algorithm(name: object) -> bool:
-    """Whether an ``alg`` is one of ours."""
-    return isinstance(name, str) and (name in ALGORITHMS or bool(expand(name)))

@@ -103,11 +103,11 @@ def _show(screen: Screen, examination: Examination) -> None:
 
     for visit in examination.visits:
         _row(screen, visit.role, f"{printable(visit.url)}  {_answered(visit)}")
-    last = examination.visits[-1]
-    if last.tls is not None:
-        _row(screen, "TLS", _certificate(last))
-    if last.clock is not None:
-        _row(screen, "clock", "as here" if not last.clock else f"{last.clock:+,.0f} s against this machine's")
+    seen = next((visit for visit in examination.visits if visit.role == "jwks"), examination.visits[-1])
+    if seen.tls is not None:
+        _row(screen, "TLS", _certificate(seen))
+    if seen.clock is not None:
+        _row(screen, "clock", f"{seen.clock:+,.0f} s against this machine's" if seen.clock else "as here")
     if examination.lifetime is not None:
         _row(screen, "caching", _caching(examination))
     if examination.keys is not None:
