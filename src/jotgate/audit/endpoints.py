@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .._clock import monotonic_ns_now, now
 from ..errors import InvalidKeyError, KeyFetchError, PolicyError
+from ..keys.algorithms import resolve_algorithms
 from ..keys.caching import MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS, REFRESH_AT, lifetime_of, parse_cache_control
 from ..keys.discovery import metadata_urls, parse_object, read_metadata
 from ..keys.fetch import Fetched, check_url, fetch
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 Verdict = Literal["fine", "broken", "unreachable"]
 Role = Literal["discovery", "jwks"]
 
-_OK, _NOT_MODIFIED = 200, 304
+_OK, _NOT_MODIFIED, _NOT_FOUND = 200, 304, 404
 _DAY = 86400
 _SLOW_SECONDS = 1.0
 _CERTIFICATE_DAYS = 14
@@ -121,22 +122,32 @@ def examine(
         PolicyError: ``invalid_policy``: the URL or the algorithms.
     """
     check_url(url, allow_http=allow_http)
+    allowed = None if algorithms is None else resolve_algorithms(algorithms)
     look = _Looker(timeout, tls, allow_http)
     first = look(url, "jwks")
-    if "keys" in (_members(first.answer) or ()) or not first.reached or "?" in url:
-        return _examine_set(look, first, None, [first], [], algorithms)
-    discovery = [look(address, "discovery") for address in metadata_urls(url, allow_http=allow_http)[:1]]
-    if discovery[0].status == 404:
-        discovery.append(look(metadata_urls(url, allow_http=allow_http)[1], "discovery"))
-    if _members(discovery[-1].answer) is None:
-        return _examine_set(look, first, None, [first], [], algorithms)
-    findings = list(_of_visit(discovery[-1]))
-    jwks_url, more = _read_discovery(url, discovery[-1], allow_http)
-    findings += more
+    if "keys" in _members(first.answer) or not first.reached or "?" in url:
+        return _examine_set(look, first, None, [first], [], allowed)
+    asked = _ask_issuer(look, url, allow_http)
+    if not _members(asked[-1].answer).keys() & {"issuer", "jwks_uri"}:
+        message = "it is no issuer either: there is no discovery document"
+        advice = "if it is meant to be one, publish /.well-known/openid-configuration below it"
+        neither = Finding(NOTE, "no_discovery", "discovery", message, advice)
+        return _examine_set(look, first, None, [first, *asked], [neither], allowed)
+    jwks_url, findings = _read_discovery(url, asked[-1], allow_http)
+    findings += _of_visit(asked[-1])
     if jwks_url is None:
-        return Examination(url, None, tuple(discovery), None, None, None, tuple(gravest_first(findings)))
+        return Examination(url, None, tuple(asked), None, None, None, tuple(gravest_first(findings)))
     visit = look(jwks_url, "jwks")
-    return _examine_set(look, visit, url, [*discovery, visit], findings, algorithms)
+    return _examine_set(look, visit, url, [*asked, visit], findings, allowed)
+
+
+def _ask_issuer(look: _Looker, issuer: str, allow_http: bool) -> list[Visit]:
+    """Fetch the discovery document where a verifier looks for it."""
+    openid, oauth = metadata_urls(issuer, allow_http=allow_http)
+    visits = [look(openid, "discovery")]
+    if visits[0].status == _NOT_FOUND:
+        visits.append(look(oauth, "discovery"))
+    return visits
 
 
 class _Looker:
@@ -184,20 +195,19 @@ def _clock_of(answer: Fetched, seconds: float) -> float | None:
     return 0.0 if abs(ahead) <= 0.5 + seconds / 2 else ahead
 
 
-def _members(answer: Fetched | None) -> dict[str, Any] | None:
-    """Return the JSON object of an answer; None where there is none."""
+def _members(answer: Fetched | None) -> dict[str, Any]:
+    """Return the JSON object of an answer; an empty one where there is none."""
     if answer is None or answer.status != _OK:
-        return None
+        return {}
     try:
         return parse_object(answer.body, "it")
     except KeyFetchError:
-        return None
+        return {}
 
 
 def _read_discovery(issuer: str, visit: Visit, allow_http: bool) -> tuple[str | None, list[Finding]]:
     members = _members(visit.answer)
     assert visit.answer is not None
-    assert members is not None
     try:
         jwks_url = read_metadata(issuer, visit.answer, allow_http=allow_http)
     except KeyFetchError as error:
@@ -220,14 +230,14 @@ def _examine_set(
     issuer: str | None,
     visits: list[Visit],
     findings: list[Finding],
-    algorithms: Iterable[str] | None,
+    allowed: tuple[str, ...] | None,
 ) -> Examination:
     findings = [*findings, *_of_visit(visit)]
     keys: SetView | None = None
     lifetime: int | None = None
     revalidates: bool | None = None
     if visit.answer is not None and visit.status == _OK:
-        keys, more = _read_set(visit.answer, algorithms)
+        keys, more = _read_set(visit.answer, allowed)
         findings += more
         if keys is not None:
             lifetime = lifetime_of(visit.answer.headers)
@@ -238,9 +248,9 @@ def _examine_set(
     return Examination(issuer, visit.url, tuple(visits), keys, lifetime, revalidates, tuple(gravest_first(findings)))
 
 
-def _read_set(answer: Fetched, algorithms: Iterable[str] | None) -> tuple[SetView | None, list[Finding]]:
+def _read_set(answer: Fetched, allowed: tuple[str, ...] | None) -> tuple[SetView | None, list[Finding]]:
     try:
-        keys = view(answer.body, algorithms=algorithms)
+        keys = view(answer.body, algorithms=allowed)
     except InvalidKeyError as error:
         page = answer.body.lstrip()[:1] == b"<"
         advice = "this is a web page: check the URL" if page else 'publish {"keys": [...]} and nothing else'

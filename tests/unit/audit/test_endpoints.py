@@ -112,13 +112,13 @@ def test_etags_that_break_the_request():
 )
 def test_no_usable_answer(name, code):
     seen = look(lambda _: wire.ANSWERS[name](SET * 20), timeout=0.2)
-    assert (codes(seen), seen.verdict, seen.keys) == ([code], "broken", None)
+    assert (codes(seen), seen.verdict, seen.keys) == ([code, "no_discovery"], "broken", None)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429, 502])
 def test_statuses_come_with_advice(status):
     seen = look(lambda _: [answer(status=f"{status} X")])
-    (finding,) = seen.findings
+    finding, _ = seen.findings
     assert str(status) in finding.message
     assert finding.advice
 
@@ -134,7 +134,7 @@ def test_statuses_come_with_advice(status):
 )
 def test_no_key_set(body, advice):
     seen = look(lambda request: published(request, body))
-    (finding,) = seen.findings
+    finding = seen.findings[0]
     assert (finding.code, seen.verdict) == ("not_a_key_set", "broken")
     assert advice in finding.advice
 
@@ -142,7 +142,7 @@ def test_no_key_set(body, advice):
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_explained(status):
     seen = look(lambda _: wire.redirect(f"{status} Elsewhere", "https://other.example.com/jwks"))
-    (finding,) = seen.findings
+    finding, _ = seen.findings
     assert (finding.code, seen.verdict) == ("redirect", "broken")
     assert "https://other.example.com/jwks" in finding.where
 
@@ -155,6 +155,12 @@ def test_keys_are_examined_as_lint_does():
 def test_algorithms():
     seen = look(published, algorithms=["RS256"])
     assert (seen.verdict, codes(seen)) == ("broken", ["no_usable_key", "not_allowed", "not_allowed"])
+
+
+def test_unknown_algorithms_are_refused_before_anything_is_fetched():
+    with wire.Server(published) as server, pytest.raises(PolicyError) as caught:
+        examine(server.url(), allow_http=True, algorithms=["none"])
+    assert (caught.value.code, server.requests) == ("invalid_policy", [])
 
 
 def test_slow(monkeypatch):
@@ -241,7 +247,10 @@ class TestIssuers:
 
     def test_neither_a_set_nor_an_issuer(self):
         seen = Site("/nowhere").look()
-        assert (codes(seen), seen.verdict, seen.issuer) == (["status"], "broken", None)
+        assert (codes(seen), seen.verdict, seen.issuer) == (["status", "no_discovery"], "broken", None)
+        assert [(visit.role, visit.status) for visit in seen.visits] == [
+            ("jwks", 404), ("discovery", 404), ("discovery", 404)
+        ]  # fmt: skip
 
 
 class TestTLS:
@@ -271,10 +280,10 @@ class TestTLS:
     )
     def test_certificates_that_are_not_trusted(self, authority, options, told):
         seen = self.look(authority, authority.serving(**options))
-        (finding,) = seen.findings
+        finding, _ = seen.findings
         assert (finding.code, seen.verdict) == ("not_usable", "broken")
         assert told in finding.message
 
     def test_an_unknown_authority(self, authority, tmp_path):
         seen = self.look(certificates.Authority(tmp_path, "another"), authority.serving())
-        assert (codes(seen), seen.verdict) == (["not_usable"], "broken")
+        assert (codes(seen), seen.verdict) == (["not_usable", "no_discovery"], "broken")

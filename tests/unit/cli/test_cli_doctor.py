@@ -77,7 +77,7 @@ def test_problems(run):
     assert "error    redirect" in ran.out
     assert "https://other.example.com/" in ran.out
     assert "\x1b" not in ran.out
-    assert "broken: tokens are refused, or could be forged; found: 1 error\n" in ran.out
+    assert "broken: tokens are refused, or could be forged; found: 1 error, 1 note\n" in ran.out
 
 
 def test_warnings_alone_are_fine(run):
