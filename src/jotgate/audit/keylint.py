@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from .._codec import b64url_decode
 from ..errors import MalformedTokenError
@@ -14,9 +14,6 @@ from ..keys.metadata import KEY_TYPES
 from ..keys.strength import MIN_RSA_BITS, is_roca
 from .findings import ERROR, NOTE, WARNING, Finding, Severity, gravest_first
 from .keysets import OPEN, SKIPPED, KeyView, SetView
-
-if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
 
 MAX_KEYS = 64
 MAX_BYTES = 1 << 20
@@ -212,25 +209,20 @@ _CHECKS: tuple[Callable[[KeyView], Iterator[Finding]], ...] = (_left_out, _rsa, 
 
 def _certificates(key: KeyView, now: float) -> Iterator[Finding]:
     """Look at the first certificate of ``x5c``: the dates, which Jotgate does not judge, and its thumbprints."""
-    certificate = _certificate(key.members.get("x5c"))
-    if certificate is None:
+    der = _certificate(key.members.get("x5c"))
+    dates = None if der is None else _dates(der)
+    if der is None or dates is None:
         return
+    begins, ends = dates
     for code, beyond, message in (
-        ("x5c_expired", certificate.not_valid_after_utc.timestamp() < now, "its certificate (x5c) has expired"),
-        (
-            "x5c_not_yet_valid",
-            certificate.not_valid_before_utc.timestamp() > now,
-            "its certificate (x5c) is not valid yet",
-        ),
+        ("x5c_expired", ends < now, "its certificate (x5c) has expired"),
+        ("x5c_not_yet_valid", begins > now, "its certificate (x5c) is not valid yet"),
     ):
         if beyond:
             advice = "renew it, or publish no x5c: verifiers that look at the dates refuse the key"
             yield Finding(WARNING, code, key.name, message, advice)
     import hashlib
 
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    der = certificate.public_bytes(Encoding.DER)
     # SHA-1 is what RFC 7517 section 4.8 names; nothing is trusted by it.
     digests = {
         "x5t": hashlib.sha1(der, usedforsecurity=False).digest(),
@@ -242,12 +234,21 @@ def _certificates(key: KeyView, now: float) -> Iterator[Finding]:
             yield Finding(WARNING, "x5t", key.name, message, f"leave out {member}, or compute it of the first x5c")
 
 
-def _certificate(chain: object) -> Certificate | None:
-    from cryptography import x509
-
+def _certificate(chain: object) -> bytes | None:
     if not isinstance(chain, list | tuple) or not chain or not isinstance(chain[0], str):
         return None
     try:
-        return x509.load_der_x509_certificate(binascii.a2b_base64(chain[0], strict_mode=True))
+        return binascii.a2b_base64(chain[0], strict_mode=True)
     except ValueError:
+        return None
+
+
+def _dates(der: bytes) -> tuple[float, float] | None:
+    from cryptography import x509
+
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        return certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
+    except Exception:
+        # Whatever the parser met, the key itself has been judged already.
         return None
