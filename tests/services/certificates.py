@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-_BEGIN = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-_END = datetime.datetime(2099, 1, 1, tzinfo=datetime.UTC)
+BEGIN = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+END = datetime.datetime(2099, 1, 1, tzinfo=datetime.UTC)
 EXPIRED = datetime.datetime(2021, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -27,7 +27,7 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
         self._certificate = (
-            self._builder(self._name, self._key.public_key(), _END)
+            self._builder(self._name, self._key.public_key(), END)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(usage, critical=True)
             .sign(self._key, hashes.SHA256())
@@ -43,7 +43,7 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(_BEGIN)
+            .not_valid_before(BEGIN)
             .not_valid_after(end)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
@@ -57,7 +57,7 @@ class Authority:
         """Return the settings of a client that trusts this authority and no other."""
         return ssl.create_default_context(cadata=self.pem())
 
-    def serving(self, host: str = "127.0.0.1", *, until: datetime.datetime = _END) -> ssl.SSLContext:
+    def serving(self, host: str = "127.0.0.1", *, until: datetime.datetime = END) -> ssl.SSLContext:
         """Return the settings of a server that has a certificate for a host."""
         key = ec.generate_private_key(ec.SECP256R1())
         try:

@@ -18,6 +18,8 @@ from typing import NamedTuple, Self
 
 RESET = object()
 """An action: end the connection with a TCP reset."""
+CUT = object()
+"""An action: end the connection as if the line had been cut, inside TLS without a farewell."""
 HANG = object()
 """An action: keep the connection open, silent, until the server closes or the client goes away."""
 Action = bytes | float | object
@@ -117,6 +119,8 @@ class Server:
             connection.sendall(action)
         elif isinstance(action, float | int):
             self._closing.wait(action)
+        elif action is CUT:
+            raise ConnectionAbortedError
         elif action is RESET:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             raise ConnectionResetError

@@ -6,8 +6,9 @@ inside ``run``, so that help and usage errors answer in milliseconds.
 
 Exit codes, the same for every command:
 
-- 0: accepted (``verify``), readable (``inspect``), as expected (``demo``), done (``keygen``, ``sign``, ``bench``)
-- 1: refused, unreadable, or not as expected
+- 0: accepted (``verify``), readable (``inspect``), as expected (``demo``), sound (``jwks``, ``doctor``), done
+  (``keygen``, ``sign``, ``bench``)
+- 1: refused, unreadable, not sound, or not as expected
 - 2: usage: a bad option, key, policy or file
 - 3: cannot decide
 """
@@ -40,6 +41,8 @@ COMMANDS = {
     "inspect": "show what a token says, without verifying it",
     "keygen": "make a signing key",
     "sign": "issue a token",
+    "jwks": "look at a published key set: show, lint, diff, thumbprint",
+    "doctor": "examine the address that an issuer publishes its keys at",
     "demo": "see the whole engine at work on this machine",
     "bench": "measure it on this machine, beside the other libraries here",
 }
@@ -88,8 +91,11 @@ class _Parser(argparse.ArgumentParser):
 
     @property
     def spellings(self) -> set[str]:
-        """All option strings that have been declared, in groups too."""
-        return set(self._option_string_actions)
+        """All option strings that have been declared, in groups and for the words below this one too."""
+        below = [action for action in self._actions if isinstance(action, argparse._SubParsersAction)]
+        return set(self._option_string_actions).union(
+            *(parser.spellings for action in below for parser in action.choices.values())
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -122,7 +122,7 @@ def fetch(
     max_bytes: int = MAX_BODY_BYTES,
     tls: ssl.SSLContext | None = None,
     allow_http: bool = False,
-    connected: Callable[[socket.socket], None] | None = None,
+    watch: Callable[[str, socket.socket], None] | None = None,
 ) -> Fetched:
     """GET one URL.
 
@@ -136,7 +136,8 @@ def fetch(
         max_bytes: Largest body.
         tls: Settings of TLS; the system's certificate authorities when None.
         allow_http: Take ``http`` on the loopback.
-        connected: Called once with the connected socket, before the request; it may look, but not read or write.
+        watch: Called with ``connected`` and the socket, then, over TLS, with ``secured`` and the ``ssl.SSLSocket``; it
+            may look, but neither read nor write.
 
     Raises:
         KeyFetchError: ``key_fetch_failed``: no connection, no trusted certificate, no complete answer in time, a body
@@ -155,7 +156,11 @@ def fetch(
     check_tls(tls)
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < math.inf:
         raise PolicyError("timeout is a number of seconds above 0")
-    return _Exchange(address, timeout).get(request, max_bytes, tls, connected)
+    return _Exchange(address, timeout).get(request, max_bytes, tls, watch or _nobody)
+
+
+def _nobody(step: str, sock: socket.socket) -> None:
+    return
 
 
 class _Exchange:
@@ -181,17 +186,17 @@ class _Exchange:
         request: dict[str, str],
         max_bytes: int,
         tls: ssl.SSLContext | None,
-        connected: Callable[[socket.socket], None] | None,
+        watch: Callable[[str, socket.socket], None],
     ) -> Fetched:
         from http.client import HTTPConnection, HTTPException
 
         sock: socket.socket | None = None
         try:
             sock = self._connect()
+            watch("connected", sock)
             if self._address.scheme == "https":
                 sock = self._secure(sock, tls)
-            if connected is not None:
-                connected(sock)
+                watch("secured", sock)
             self._step = "sending the request"
             connection = HTTPConnection(self._address.host, self._address.port)
             connection.sock = _Wire(sock, self.left)

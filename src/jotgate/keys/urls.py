@@ -89,9 +89,12 @@ def address_of(url: str, *, allow_http: bool = False) -> Address:
     if match is None:
         raise PolicyError("the URL has no host, or one that is neither a DNS name nor an IP address")
     host, port = _host(match["host"]), _port(match["port"], scheme)
-    if scheme == "http" and not (allow_http and is_loopback(host)):
-        advice = "" if is_loopback(host) else ", and never from another machine: whoever is on the way can change keys"
-        raise PolicyError(f"keys are not fetched over http unless allow_http=True says so{advice}")
+    if scheme == "http" and not is_loopback(host):
+        raise PolicyError("keys are fetched over https only: whoever is on the way could change what comes over http")
+    if scheme == "http" and not allow_http:
+        raise PolicyError(
+            "keys are not fetched over http unless allow_http=True says so, and then on the loopback only"
+        )
     return Address(scheme, host, port, (match["path"] or "/") + (match["query"] or ""))
 
 

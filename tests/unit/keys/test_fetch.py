@@ -238,9 +238,13 @@ class TestTLS:
     def test_good(self, authority, name):
         seen = []
         with self.served(authority.serving(), name) as server:
-            answer = get(server, tls=authority.trusted(), connected=lambda sock: seen.append(sock.version()))
+            answer = get(
+                server,
+                tls=authority.trusted(),
+                watch=lambda step, sock: seen.append((step, isinstance(sock, ssl.SSLSocket))),
+            )
         assert answer.body == BODY
-        assert seen == ["TLSv1.3"]
+        assert seen == [("connected", False), ("secured", True)]
 
     def test_wrong_host(self, authority):
         with self.served(authority.serving("auth.example.com")) as server:
@@ -261,10 +265,15 @@ class TestTLS:
             assert "not trusted" in failure(lambda: get(server))
         assert server.requests == []
 
-    def test_an_end_without_close_is_a_cut(self, authority):
+    def test_an_end_without_farewell_is_a_cut(self, authority):
         with self.served(authority.serving()) as server:
+            server.script = lambda _: [b"HTTP/1.1 200 OK\r\n\r\n" + BODY, wire.CUT]
+            assert "while reading the body" in failure(lambda: get(server, tls=authority.trusted()))
             server.script = lambda _: [b"HTTP/1.1 200 OK\r\n\r\n" + BODY, wire.RESET]
             failure(lambda: get(server, tls=authority.trusted()))
+            # A length says where the body ends, whatever comes of the connection.
+            server.script = lambda _: [wire.answer(BODY), wire.CUT]
+            assert get(server, tls=authority.trusted()).body == BODY
 
     def test_a_server_that_does_not_speak_tls(self, authority):
         with serving("ok") as server:
