@@ -6,12 +6,14 @@ if TYPE_CHECKING:
     from ._cache import TokenCache
     from .keys.key import SigningKey, VerificationKey
     from .keys.keyset import KeySet
+    from .keys.ring import KeyRing
     from .policy import ANY, Policy
     from .token import VerifiedToken
     from .verifier import Verifier
 
 _HOME = {
     "ANY": "policy",
+    "KeyRing": "keys.ring",
     "KeySet": "keys.keyset",
     "Policy": "policy",
     "SigningKey": "keys.key",
@@ -26,6 +28,7 @@ _HOME = {
 
 __all__ = [
     "ANY",
+    "KeyRing",
     "KeySet",
     "Policy",
     "SigningKey",

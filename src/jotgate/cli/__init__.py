@@ -6,8 +6,9 @@ inside ``run``, so that help and usage errors answer in milliseconds.
 
 Exit codes, the same for every command:
 
-- 0: accepted (``verify``), readable (``inspect``), as expected (``demo``), done (``keygen``, ``sign``, ``bench``)
-- 1: refused, unreadable, or not as expected
+- 0: accepted (``verify``), readable (``inspect``), as expected (``demo``), done (``keygen``, ``sign``, ``keys``,
+  ``bench``)
+- 1: refused, unreadable, not as expected, or not yet (``keys rotate``)
 - 2: usage: a bad option, key, policy or file
 - 3: cannot decide
 """
@@ -40,6 +41,7 @@ COMMANDS = {
     "inspect": "show what a token says, without verifying it",
     "keygen": "make a signing key",
     "sign": "issue a token",
+    "keys": "keep an issuer's keys: rotate them, drop one that was compromised",
     "demo": "see the whole engine at work on this machine",
     "bench": "measure it on this machine, beside the other libraries here",
 }
@@ -88,8 +90,13 @@ class _Parser(argparse.ArgumentParser):
 
     @property
     def spellings(self) -> set[str]:
-        """All option strings that have been declared, in groups too."""
-        return set(self._option_string_actions)
+        """All option strings that have been declared, in groups and by actions of the command too."""
+        declared = set(self._option_string_actions)
+        for action in self._actions:
+            # argparse has no other way to ask for the parsers below this one; only they have other choices than words.
+            if isinstance(action.choices, dict):
+                declared.update(*(each.spellings for each in action.choices.values() if isinstance(each, _Parser)))
+        return declared
 
 
 def main(argv: Sequence[str] | None = None) -> int:
