@@ -7,12 +7,14 @@ if TYPE_CHECKING:
     from .keys.key import SigningKey, VerificationKey
     from .keys.keyset import KeySet
     from .keys.remote import RemoteKeySet
+    from .keys.ring import KeyRing
     from .policy import ANY, Policy
     from .token import VerifiedToken
     from .verifier import Verifier
 
 _HOME = {
     "ANY": "policy",
+    "KeyRing": "keys.ring",
     "KeySet": "keys.keyset",
     "Policy": "policy",
     "RemoteKeySet": "keys.remote",
@@ -28,6 +30,7 @@ _HOME = {
 
 __all__ = [
     "ANY",
+    "KeyRing",
     "KeySet",
     "Policy",
     "RemoteKeySet",
