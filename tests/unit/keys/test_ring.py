@@ -458,7 +458,9 @@ def test_epochs_counted_elsewhere(path, clock):
     for ask in (lambda: without.epoch, without._supply, without.epochs.advance):
         rejects("invalid_policy", ask)
     assert published(without) == published(ring)
-    rejects("invalid_policy", lambda: KeyRing(path.parent / "b", create=True) and KeyRing(path.parent / "b", epochs=epochs))
+    rejects(
+        "invalid_policy", lambda: KeyRing(path.parent / "b", create=True) and KeyRing(path.parent / "b", epochs=epochs)
+    )
 
 
 def test_a_compromise_is_finished_when_the_counter_is_back(path, clock):
