@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from ._cache import TokenCache
     from .keys.key import SigningKey, VerificationKey
     from .keys.keyset import KeySet
+    from .keys.remote import RemoteKeySet
     from .keys.ring import KeyRing
     from .policy import ANY, Policy
     from .token import VerifiedToken
@@ -16,6 +17,7 @@ _HOME = {
     "KeyRing": "keys.ring",
     "KeySet": "keys.keyset",
     "Policy": "policy",
+    "RemoteKeySet": "keys.remote",
     "SigningKey": "keys.key",
     "TokenCache": "_cache",
     "VerificationKey": "keys.key",
@@ -31,6 +33,7 @@ __all__ = [
     "KeyRing",
     "KeySet",
     "Policy",
+    "RemoteKeySet",
     "SigningKey",
     "TokenCache",
     "VerificationKey",

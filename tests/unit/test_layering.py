@@ -60,7 +60,9 @@ NETWORK = {
     "requests",
 }
 NETWORK_ROOMS = (
+    "keys/fetch.py",
     "keys/remote.py",
+    "keys/flight.py",  # waits in event loops
     "introspection/client.py",
     "stores/redis.py",
     "gateway/",
@@ -73,6 +75,7 @@ RANDOM_ROOMS = (
     "issuing/",
     "sessions/",
     "keys/primitives.py",
+    "keys/remote.py",  # jitter
     "introspection/client.py",
     "cli/",
     "audit/",

@@ -6,9 +6,9 @@ inside ``run``, so that help and usage errors answer in milliseconds.
 
 Exit codes, the same for every command:
 
-- 0: accepted (``verify``), readable (``inspect``), as expected (``demo``), done (``keygen``, ``sign``, ``keys``,
-  ``bench``)
-- 1: refused, unreadable, not as expected, or not yet (``keys rotate``)
+- 0: accepted (``verify``), readable (``inspect``), as expected (``demo``), sound (``jwks``, ``doctor``), done
+  (``keygen``, ``sign``, ``keys``, ``bench``)
+- 1: refused, unreadable, not sound, not as expected, or not yet (``keys rotate``)
 - 2: usage: a bad option, key, policy or file
 - 3: cannot decide
 """
@@ -41,6 +41,8 @@ COMMANDS = {
     "inspect": "show what a token says, without verifying it",
     "keygen": "make a signing key",
     "sign": "issue a token",
+    "jwks": "look at a published key set: show, lint, diff, thumbprint",
+    "doctor": "examine the address that an issuer publishes its keys at",
     "keys": "keep an issuer's keys: rotate them, drop one that was compromised",
     "demo": "see the whole engine at work on this machine",
     "bench": "measure it on this machine, beside the other libraries here",
@@ -90,13 +92,11 @@ class _Parser(argparse.ArgumentParser):
 
     @property
     def spellings(self) -> set[str]:
-        """All option strings that have been declared, in groups and by actions of the command too."""
-        declared = set(self._option_string_actions)
-        for action in self._actions:
-            # argparse has no other way to ask for the parsers below this one; only they have other choices than words.
-            if isinstance(action.choices, dict):
-                declared.update(*(each.spellings for each in action.choices.values() if isinstance(each, _Parser)))
-        return declared
+        """All option strings that have been declared, in groups and for the words below this one too."""
+        below = [action for action in self._actions if isinstance(action, argparse._SubParsersAction)]
+        return set(self._option_string_actions).union(
+            *(parser.spellings for action in below for parser in action.choices.values())
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

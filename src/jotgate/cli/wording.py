@@ -27,6 +27,7 @@ def for_the_command_line(message: str) -> str:
     Returns:
         The message with options in place of arguments, and without the advice that only a program can follow.
     """
+    message = message.replace("allow_http=True", "--allow-http")
     argument = _ARGUMENT.match(message)
     if argument:
         option = "alg" if argument[0] == "algorithms" else argument[0].replace("_", "-")

@@ -4,4 +4,7 @@
 looks keys up in. Below them: ``jwk`` (JWK members to checked ``material`` and back), ``metadata`` (what a JWK
 says about itself), ``pem`` (PEM and DER), ``strength`` (weak public keys), ``secrets`` (what must not be an
 HMAC secret), ``primitives`` (what `cryptography` is asked to do) and ``frozen`` (objects that do not change).
+Beside them, for keys that change: ``feed`` (how verifiers learn of it), ``urls`` (where keys may be fetched
+from), ``fetch`` (the one place that does), ``caching`` (how long an answer lasts) and ``discovery`` (where an
+issuer says that its keys are).
 """

@@ -189,7 +189,8 @@ def _load_okp(jwk: Members) -> Material:
 
 
 def _load_akp(jwk: Members) -> Material:
-    algorithm = ALGORITHMS.get(cast("str", jwk.get("alg")))
+    alg = jwk.get("alg")
+    algorithm = ALGORITHMS.get(alg) if isinstance(alg, str) else None
     if algorithm is None or algorithm.kty != "AKP":
         raise InvalidKeyError('a JWK of type "AKP" needs an "alg" that is one of ML-DSA-44, ML-DSA-65, ML-DSA-87')
     pub = _octets(jwk, "pub", algorithm.key_bytes)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._clock import monotonic_ns_now, now
 from ..errors import JotgateError, PolicyError, StoreUnavailableError
 from .feed import KeyFeed, Supply, Want
+from .fetch import fetch_failed
 from .key import VerificationKey
 from .keyset import KeySet
 from .lifecycle import RingState
@@ -80,6 +81,37 @@ class RingFeed(KeyFeed):
 
     async def _renew_async(self, want: Want) -> bool:
         return self._renew(want)  # one look at a local file
+
+    def stats(self) -> dict[str, Any]:
+        """Return what verifiers are given now.
+
+        Returns:
+            ``path``; ``state``, ``fresh`` or ``dead``; ``keys`` that are published; ``epoch``, None where it is not
+            known; ``last_error``, empty while the ring can be read.
+        """
+        self._look()
+        snapshot, failure = self._snapshot, self._failure
+        return {
+            "path": str(self._store.path),
+            "state": "fresh" if failure is None else "dead",
+            "keys": len(snapshot.key_set),
+            "epoch": snapshot.epoch,
+            "last_error": "" if failure is None else str(failure),
+        }
+
+    def warm(self) -> None:
+        """Look at the ring now.
+
+        Raises:
+            KeyFetchError: ``key_fetch_failed``: it cannot be read; the message says why.
+        """
+        self._look()
+        if self._failure is not None:
+            raise fetch_failed(str(self._failure))
+
+    async def warm_async(self) -> None:
+        """As `warm`: one look at a local file."""
+        self.warm()
 
     def _current(self) -> Snapshot:
         """Return what the ring is, at most half a second ago.

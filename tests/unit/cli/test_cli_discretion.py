@@ -174,6 +174,8 @@ def bases(command, jwks, tmp_path):
             ["--key", key, "--subject", "x", "--expires-in", "1h"],
             ["--alg", "HS256", "--subject", "x"],
         ],
+        "jwks": [[], ["show"], ["show", jwks], ["diff", jwks], ["lint", jwks, "junk"], ["thumbprint", "--json"]],
+        "doctor": [[], ["https://127.0.0.1:1/"]],
         "demo": [[]],
         "bench": [[]],
     }[command]
@@ -182,7 +184,7 @@ def bases(command, jwks, tmp_path):
 def options_of(command):
     parser = _Parser(prog=command)
     import_module(f"jotgate.cli.{command}").configure(parser)
-    return [spelling for action in parser._actions for spelling in action.option_strings]
+    return sorted(parser.spellings)
 
 
 def is_shown_by_intent(command, option, marker):

@@ -194,6 +194,10 @@ def test_every_option_of_one_value_is_checked():
     for command in COMMANDS:
         parser = _Parser(prog=command)
         import_module(f"jotgate.cli.{command}").configure(parser)
-        actions: list[argparse.Action] = parser._actions
+        actions: list[argparse.Action] = list(parser._actions)
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                actions.remove(action)
+                actions += [each for below in action.choices.values() for each in below._actions]
         assert len(actions) > 2
         assert all(isinstance(action, _Once) or type(action).__name__ in harmless for action in actions)

@@ -1,4 +1,4 @@
-"""A JWKS document behind HTTP on the loopback address, and its way back."""
+"""A JWKS document behind HTTP on the loopback address."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING
-from urllib.request import ProxyHandler, build_opener
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PATH = "/.well-known/jwks.json"
-_LARGEST_DOCUMENT_BYTES = 1 << 20
-_DEADLINE_SECONDS = 10
 
 
 @contextmanager
@@ -49,10 +46,3 @@ def published(document: Mapping[str, object]) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
-
-
-def fetch(url: str) -> bytes:
-    """Get the document as a verifier would, past any proxy that the environment names."""
-    with build_opener(ProxyHandler({})).open(url, timeout=_DEADLINE_SECONDS) as response:
-        body: bytes = response.read(_LARGEST_DOCUMENT_BYTES)
-    return body
