@@ -251,7 +251,8 @@ def test_a_ring_that_cannot_be_used(run, ring):
 
 
 @pytest.mark.parametrize(
-    "argv", [["keys"], ["keys", "destroy", "ring"], ["keys", "list"], ["keys", "list", "a", "b"], ["keys", "jwks", "--x"]]
+    "argv",
+    [["keys"], ["keys", "destroy", "ring"], ["keys", "list"], ["keys", "list", "a", "b"], ["keys", "jwks", "--x"]],
 )
 def test_usage_errors_are_one_line(run, argv):
     ran = run(*argv)
