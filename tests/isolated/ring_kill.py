@@ -64,7 +64,7 @@ class Countdown:
             setattr(os, name, self.wrap(getattr(os, name)))
 
         def opened(descriptor: int, mode: str, *rest: object, **named: object) -> object:
-            stream = builtins.open(descriptor, mode, *rest, **named)
+            stream = builtins.open(descriptor, mode, *rest, **named)  # noqa: SIM115
             return HalfWriter(stream, self) if "w" in mode else stream
 
         files.open = opened

@@ -203,6 +203,16 @@ def test_a_distrusted_key_never_comes_back(path, clock):
     rejects("invalid_policy", lambda: KeyRing(path).stage(key=again))
 
 
+def test_one_key_under_two_kids_is_refused(path):
+    """Dropping one of them would leave the other."""
+    ring = KeyRing(path, create=True, adopt=signing_key("RS256", "one"))
+    for alg in ("RS256", "PS256"):
+        again = signing_key(alg, "two")
+        assert "already" in str(rejects("invalid_policy", lambda key=again: ring.stage(key=key)))
+    ring.compromise("one")
+    assert KeyRing(path).signer().alg == "ES256"
+
+
 def test_compromise_goes_before_all_else(ring, path, monkeypatch):
     """A waiting key that cannot sign, and a disk that takes no new one, keep no compromised key in the ring."""
     active, waiting = ring.signer().kid, only(ring, "next").kid
