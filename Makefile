@@ -18,7 +18,7 @@ $(VENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Jotgate needs Python 3.11 or later: make PYTHON=python3.x"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --group build --group test --group bench --group lint
+	$(BIN)/python -m pip install --quiet --group build --group test --group services --group bench --group lint
 	touch $@
 
 $(BUILT): $(VENV)/ready setup.py $(NATIVE)
@@ -77,7 +77,7 @@ coverage: $(BUILT)
 	cp -r ext src tests bench setup.py pyproject.toml README.md build/coverage/
 	rm -f build/coverage/src/jotgate/*.so
 	cd build/coverage && JOTGATE_COVERAGE=1 ../../$(BIN)/python setup.py -q build_ext --inplace
-	cd build/coverage && PYTHONPATH=src ../../$(BIN)/python -m pytest -q -p no:cacheprovider --ignore=tests/unit/cli --ignore=tests/typing
+	cd build/coverage && PYTHONPATH=src ../../$(BIN)/python -m pytest -q -p no:cacheprovider --ignore=tests/unit/cli --ignore=tests/typing --ignore=tests/services
 	$(BIN)/python tests/native_coverage.py build/coverage 95
 
 # An sdist, a wheel built from it, and the suite on that wheel in an empty environment, for each Python named.
