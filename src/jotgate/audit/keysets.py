@@ -6,6 +6,7 @@ The rules are those for a set that comes over the network: a key that cannot be 
 
 from __future__ import annotations
 
+import binascii
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -28,6 +29,15 @@ Cause = Literal["secret", "private", "kind", "kid", "key", "certificate", "algor
 _SECRET = "it is a secret (oct): a verifier never takes one from a published set"  # noqa: S105
 _NOT_ALLOWED = "it names no algorithm, and none of the allowed ones goes with it"
 _CONFLICT = "another key of the set has the same kid and algorithm: no token could tell them apart"
+
+
+class Certificate(NamedTuple):
+    """The first certificate of ``x5c``, of which nothing is checked."""
+
+    der: bytes
+    begins: float
+    """Unix time from which on it is valid: about as old is the key."""
+    ends: float
 
 
 class KeyView(NamedTuple):
@@ -65,6 +75,11 @@ class KeyView(NamedTuple):
             return f"{self.material.key.key_size} bits"  # type: ignore[union-attr]
         named = self.members.get("crv") or (self.members.get("alg") if self.members.get("kty") == "AKP" else None)
         return named if isinstance(named, str) else ""
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The key's certificate, if it has one that can be read."""
+        return _certificate(self.members.get("x5c"))
 
 
 class SetView(NamedTuple):
@@ -151,6 +166,20 @@ def _sound(entry: dict[str, object]) -> Material | None:
     try:
         return load_public({name: value for name, value in entry.items() if name != "x5c"})
     except InvalidKeyError:
+        return None
+
+
+def _certificate(chain: object) -> Certificate | None:
+    if not isinstance(chain, list | tuple) or not chain or not isinstance(chain[0], str):
+        return None
+    from cryptography import x509
+
+    try:
+        der = binascii.a2b_base64(chain[0], strict_mode=True)
+        read = x509.load_der_x509_certificate(der)
+        return Certificate(der, read.not_valid_before_utc.timestamp(), read.not_valid_after_utc.timestamp())
+    except Exception:
+        # Whatever the parser met: the key does not depend on it.
         return None
 
 
