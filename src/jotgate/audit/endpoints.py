@@ -252,8 +252,11 @@ def _read_set(answer: Fetched, allowed: tuple[str, ...] | None) -> tuple[SetView
     try:
         keys = view(answer.body, algorithms=allowed)
     except InvalidKeyError as error:
-        page = answer.body.lstrip()[:1] == b"<"
-        advice = "this is a web page: check the URL" if page else 'publish {"keys": [...]} and nothing else'
+        advice = 'publish {"keys": [...]} and nothing else'
+        if "jwks_uri" in _members(answer):
+            advice = "this is a discovery document: name the issuer, or what its jwks_uri says"
+        elif answer.body.lstrip()[:1] == b"<":
+            advice = "this is a web page: check the URL"
         return None, [Finding(ERROR, "not_a_key_set", "body", str(error), advice)]
     return keys, lint(keys, now())
 
@@ -303,8 +306,8 @@ def _of_clock(visit: Visit) -> Iterator[Finding]:
     if visit.clock is None or abs(visit.clock) <= _CLOCK_NOTICED:
         return
     severity: Severity = ERROR if abs(visit.clock) > _CLOCK_WRONG else WARNING
-    way, so = ("ahead of", "not yet valid") if visit.clock > 0 else ("behind", "expired too early")
-    message = f"its clock is {abs(visit.clock):,.0f} s {way} this machine's: fresh tokens may be {so}"
+    way, so = ("ahead of", "be refused as not yet valid") if visit.clock > 0 else ("behind", "expire too early")
+    message = f"its clock is {abs(visit.clock):,.0f} s {way} this machine's: fresh tokens may {so}"
     yield Finding(
         severity, "clock", visit.role, message, "set both clocks by NTP; a leeway of a few seconds hides a few"
     )

@@ -128,12 +128,16 @@ def test_statuses_come_with_advice(status):
     [
         (b"<!doctype html>", "web page"),
         (b"{}", '{"keys": [...]}'),
+        (b'{"jwks_uri": "https://x/"}', "name the issuer"),
         (b'{"keys": 1}', '{"keys": [...]}'),
         (b"{]", "keys"),
     ],
 )
 def test_no_key_set(body, advice):
-    seen = look(lambda request: published(request, body))
+    def script(request):
+        return [answer(status="404 Not Found")] if "well-known" in request.target else published(request, body)
+
+    seen = look(script)
     finding = seen.findings[0]
     assert (finding.code, seen.verdict) == ("not_a_key_set", "broken")
     assert advice in finding.advice
