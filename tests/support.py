@@ -315,6 +315,41 @@ def clock_at(seconds: int, nanoseconds: int = 0) -> Iterator[None]:
         _clock.set_wall_clock_for_tests(None)
 
 
+class MovingClock:
+    """Both clocks of the library, which stand still between steps."""
+
+    def __init__(self) -> None:
+        self.wall_ns, self.monotonic_ns = NOW * 1_000_000_000, 1_000_000_000_000
+        self.advance(0)
+
+    @property
+    def now(self) -> float:
+        return self.wall_ns / 1e9
+
+    def advance(self, seconds: float) -> None:
+        self.wall_ns += round(seconds * 1e9)
+        self.monotonic_ns += round(seconds * 1e9)
+        _clock.set_wall_clock_for_tests(self.wall_ns)
+        _clock.set_monotonic_clock_for_tests(self.monotonic_ns)
+
+
+@contextmanager
+def moving_clock() -> Iterator[MovingClock]:
+    """Take both clocks of the library over, from NOW on."""
+    try:
+        yield MovingClock()
+    finally:
+        _clock.set_wall_clock_for_tests(None)
+        _clock.set_monotonic_clock_for_tests(None)
+
+
+@pytest.fixture
+def clock() -> Iterator[MovingClock]:
+    """Take both clocks of the library over, from NOW on."""
+    with moving_clock() as moving:
+        yield moving
+
+
 @pytest.fixture
 def frozen_clock() -> Iterator[None]:
     """Freeze the library's wall clock at NOW."""

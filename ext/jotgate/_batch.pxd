@@ -14,7 +14,7 @@ cdef struct Item:
     PyObject* token                 # VerifiedToken, owned: from the cache, or made when somebody looked; or NULL
     int64_t exp                     # Unix seconds; 0 where there is none or it was not looked at
     uint32_t first                  # of equal texts, the one that was verified
-    uint32_t issuer                 # which binding decided
+    uint32_t issuer                 # which binding decided, by index in `_bindings`
     int32_t claim                   # the Claim that a refusal is about
     uint8_t fault
 
@@ -22,8 +22,9 @@ cdef struct Item:
 @cython.final
 cdef class BatchResult:
     cdef Engine _engine
-    cdef Judge _judge               # the keys and policies of the moment the part at work began
-    cdef list _judges               # and those of every part
+    cdef Judge _judge               # the keys and policies that decide now
+    cdef list _bindings             # by Item.issuer: those of every judge there was
+    cdef uint32_t _first_binding    # of them, the first of this judge
     cdef int64_t _began_ns          # the wall clock of that moment
     cdef list _parts                # tuples of the caller's texts, each but the last of `_part` many
     cdef Py_ssize_t _part
@@ -34,6 +35,7 @@ cdef class BatchResult:
     cdef uint32_t* _todo            # indices of what is to be verified in this part
     cdef int64_t _todo_count
     cdef int64_t _next              # of them, the first that no thread has taken; atomic
+    cdef int64_t _next_undone       # of them, the first that is not decided for good; the others were moved before it
     cdef int64_t _shares            # into how many chunks what is left is cut
     cdef uint64_t _generation       # of the revocations when this part began
     cdef int _seats                 # how many threads may help with this part, and how many do
@@ -41,6 +43,7 @@ cdef class BatchResult:
     cdef void* _idle                # a lock that is held while any does
     cdef int _stopped               # no more chunks are taken; atomic
 
+    cdef int appoint(self) except -1
     cdef int note(self, Py_ssize_t start) except -1
     cdef bint run_chunk(self, Scratch* scratch) noexcept nogil
     cdef VerifiedToken token_at(self, Py_ssize_t index)

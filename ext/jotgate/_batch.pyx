@@ -23,8 +23,8 @@ from jotgate._binding cimport Binding
 from jotgate._cache cimport TokenCache, slot_hash
 from jotgate._clock cimport monotonic_ns, wall_ns
 from jotgate._codec cimport Span, keyed_hash, same_bytes, span_of, split_compact
-from jotgate._engine cimport Engine, Work, read_text, scan_payload
-from jotgate._fault cimport FAULT_COUNT, NO_CLAIM, OK, UNDECIDED, Fault
+from jotgate._engine cimport Engine, Work, read_text, scan_payload, wanted_for
+from jotgate._fault cimport FAULT_COUNT, KEY_FETCH_FAILED, NO_CLAIM, OK, UNDECIDED, Fault
 from jotgate._json cimport names_free, names_init
 from jotgate._judge cimport Judge, Scratch, Verdict, scratch_free, scratch_init, seconds_of
 from jotgate._sync cimport (
@@ -64,7 +64,7 @@ cdef class BatchResult:
         if engine._max_token_bytes == 0:            # a subclass that skipped __init__
             raise PolicyError("this verifier has no keys and no policy: its __init__ was not called")
         self._engine = engine
-        self._judges = []
+        self._bindings = []
         self._parts = []
         self._part = part
         self._idle = PyThread_allocate_lock()
@@ -102,14 +102,71 @@ cdef class BatchResult:
         if todo == NULL:
             raise MemoryError
         self._todo = todo
-        self._judge = Judge(self._engine)           # a part that is read later is decided by the keys of later
-        self._judges.append(self._judge)
+        self.appoint()                              # a part that is read later is decided by the keys of later
         self._began_ns = wall_ns()
         self._parts.append(texts)
         self._count = room
         self.note(start)
-        self._next = 0
+        self._next = self._next_undone = 0
         return self._todo_count
+
+    cdef int appoint(self) except -1:
+        """Let the keys and policies of now decide from now on."""
+        self._judge = Judge(self._engine)
+        self._first_binding = <uint32_t>len(self._bindings)
+        self._bindings.extend(self._judge.bindings)
+        return 0
+
+    def _lacking(self):
+        """Return whom to ask for keys, because those of now left texts of this part undecided: what to ask for, by
+        feed. What was not found in a set that no longer counts was not looked for in a newer one."""
+        cdef Py_ssize_t i
+        cdef Item* item
+        cdef Binding binding
+        wants = {}
+        for i in range(self._next_undone, self._todo_count):
+            item = &self._items[self._todo[i]]
+            want = wanted_for(<Fault>item.fault)
+            if want is not None:
+                binding = self._bindings[item.issuer]
+                if binding.source.feed is not None and wants.get(binding.source.feed) != "usable":
+                    wants[binding.source.feed] = want
+        return wants
+
+    def _again(self, feeds):
+        """Set out to verify again, by the keys of now, what the keys of these feeds did not decide.
+
+        Returns:
+            How many texts that are. They are moved to the end of what is to do, and only they are taken.
+        """
+        cdef Py_ssize_t i
+        cdef Py_ssize_t decided = self._next_undone
+        cdef Item* item
+        cdef Binding binding
+        cdef uint32_t index
+        for i in range(self._next_undone, self._todo_count):
+            index = self._todo[i]
+            item = &self._items[index]
+            binding = self._bindings[item.issuer]
+            if wanted_for(<Fault>item.fault) is None or binding.source.feed not in feeds:
+                self._todo[i] = self._todo[decided]
+                self._todo[decided] = index
+                decided += 1
+        self._next_undone = self._next = decided
+        self.appoint()
+        return self._todo_count - decided
+
+    def _unfetched(self, feeds):
+        """What the keys of these feeds did not decide stays undecided: whether there are newer ones is not known."""
+        cdef Py_ssize_t i
+        cdef Item* item
+        cdef Binding binding
+        for i in range(self._next_undone, self._todo_count):
+            item = &self._items[self._todo[i]]
+            binding = self._bindings[item.issuer]
+            if wanted_for(<Fault>item.fault) is not None and binding.source.feed in feeds:
+                item.fault = KEY_FETCH_FAILED
+                item.claim = NO_CLAIM
 
     def _share(self, Py_ssize_t threads):
         """Let this many threads work on the part, the caller's one of them."""
@@ -200,7 +257,7 @@ cdef class BatchResult:
                 item.fault = UNDECIDED
                 continue
             work.now_ns = self._began_ns
-            engine.remember(self._judge.bindings[item.issuer], &work, token)
+            engine.remember(self._bindings[item.issuer], &work, token)
             left -= 1024 + work.size
             tokens_left -= 1
         for i in range(start, self._count):
@@ -299,7 +356,7 @@ cdef class BatchResult:
             verdict.exp = verdict.issuer = 0
             item.fault = self._judge.decide(text, now_ns, scratch, &verdict)
             item.exp = verdict.exp
-            item.issuer = verdict.issuer
+            item.issuer = self._first_binding + verdict.issuer
             item.claim = verdict.claim
             at += 1
         return end < self._todo_count
@@ -315,8 +372,7 @@ cdef class BatchResult:
     cdef VerifiedToken make(self, Py_ssize_t index, Work* work):
         """Read an accepted text once more, now for its token; `work` is what a cache wants to know."""
         cdef Item* item = &self._items[index]
-        cdef Judge judge = self._judges[index // self._part]
-        cdef Binding binding = judge.bindings[item.issuer]
+        cdef Binding binding = self._bindings[item.issuer]
         cdef Header header
         cdef VerifiedToken token
         cdef PyObject* scanned = NULL
@@ -357,15 +413,13 @@ cdef class BatchResult:
 
     cdef object result_at(self, Py_ssize_t index):
         cdef Item* item = &self._items[index]
-        cdef Judge judge
         cdef Binding binding
         if item.fault == OK:
             token = self.token_at(index)
             if token is not None:
                 return token
         error, code, message = BY_FAULT[<int>UNDECIDED if item.fault == OK else item.fault]
-        judge = self._judges[index // self._part]
-        binding = judge.bindings[item.issuer]
+        binding = self._bindings[item.issuer]
         return error(message, code, binding.policy.claim_name(item.claim))
 
     def __len__(self):

@@ -2,14 +2,14 @@
 
 cimport cython
 from cpython.object cimport PyObject
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from jotgate._memo cimport HeaderMemo
 from jotgate._claims cimport CompiledPolicy
 from jotgate._codec cimport Compact, Span
 from jotgate._fault cimport Fault
 from jotgate._json cimport Names, Value
-from jotgate._key cimport KeyTable, Snapshot
+from jotgate._key cimport KeySource, KeyTable, Snapshot
 from jotgate._token cimport Header
 
 
@@ -30,6 +30,8 @@ cdef class Binding:
     cdef tuple lanes                # each key in another library, or None
     cdef PyObject** handle_refs     # by index of key, for the nogil steps; the three tuples keep them alive
     cdef PyObject** lane_refs
+    cdef KeySource source           # where the keys come from
+    cdef int64_t epoch              # what tokens must carry; negative: nothing
     cdef Snapshot snapshot
     cdef HeaderMemo memo
 

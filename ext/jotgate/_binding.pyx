@@ -16,8 +16,8 @@ from jotgate._codec cimport (
     slice_span, span, span_of,
 )
 from jotgate._fault cimport (
-    ALGORITHM_NOT_ALLOWED, AMBIGUOUS_KEY, BAD_BASE64URL, BAD_HEADER, BAD_SIGNATURE, CRITICAL_HEADER, MISSING_CLAIM,
-    OK, TYP, UNDECIDED, UNKNOWN_KEY, WRONG_TYP, Fault,
+    ALGORITHM_NOT_ALLOWED, AMBIGUOUS_KEY, BAD_BASE64URL, BAD_HEADER, BAD_SIGNATURE, CRITICAL_HEADER, KEY_FETCH_FAILED,
+    MISSING_CLAIM, OK, TYP, UNDECIDED, UNKNOWN_KEY, WRONG_TYP, Fault,
 )
 from jotgate._json cimport (
     ABSENT, ARRAY, STRING, Names, Value, Vocabulary, add_word, copy_string, has_member, names_free, names_init,
@@ -25,6 +25,7 @@ from jotgate._json cimport (
 )
 from jotgate._key cimport (
     MAX_SIGNATURE_BYTES, KeyHandle, KeySource, KeyTable, SignatureLane, Snapshot, TrustCell, algorithms_named,
+    is_usable,
 )
 from jotgate._token cimport Header, make_header, string_value
 
@@ -90,14 +91,21 @@ cdef class Binding:
         keys: The keys.
         cells: A ``TrustCell`` for each key, in the order of ``keys.handles``; its own ones if None.
         lanes: A ``SignatureLane`` or None for each key; if None, `cryptography` checks every signature.
+        source: Who vouches for the keys; the source of the cells if None.
+        epoch: The ``epoch`` that tokens must carry; None for none.
     """
 
-    def __cinit__(self, CompiledPolicy policy not None, KeyTable keys not None, tuple cells=None, tuple lanes=None):
+    def __cinit__(self, CompiledPolicy policy not None, KeyTable keys not None, tuple cells=None, tuple lanes=None,
+                  KeySource source=None, epoch=None):
         cdef Py_ssize_t count = len(keys.handles)
         cdef Py_ssize_t i
         self.policy = policy
         self.keys = keys
         self.cells = cells if cells is not None else KeySource().publish(range(count))
+        if source is None:
+            source = (<TrustCell?>self.cells[0]).source if self.cells else KeySource()
+        self.source = source
+        self.epoch = -1 if epoch is None else epoch
         self.lanes = lanes if lanes is not None else (None,) * count
         if len(self.cells) != count or len(self.lanes) != count:
             raise ValueError("one cell and one lane for each key")
@@ -139,6 +147,8 @@ cdef class Binding:
             kid = span(room, copy_string(document, facts.kid, room, MAX_KID_BYTES))
         facts.key = self.keys.find(kid, facts.algorithms)
         if facts.key < 0:
+            if not is_usable(self.source):
+                return KEY_FETCH_FAILED
             return AMBIGUOUS_KEY if facts.kid.kind == ABSENT else UNKNOWN_KEY
         return OK
 
@@ -174,6 +184,8 @@ cdef class Binding:
         cdef uint8_t raw[MAX_SIGNATURE_BYTES]
         cdef Span text = parts.signature
         cdef Py_ssize_t size = (<KeyHandle>self.handle_refs[key]).signature_bytes
+        if not is_usable(self.source):
+            return KEY_FETCH_FAILED
         if text.size != encoded_size(size):
             return BAD_SIGNATURE if is_canonical_tail(text) else BAD_BASE64URL
         if not decode_base64url(text, raw):

@@ -56,4 +56,5 @@ cdef class CompiledPolicy:
     cdef void window(self, Span document, const Value* values, int64_t* opens_ns, int64_t* closes_ns) noexcept nogil
 
 
+cdef Fault check_epoch(Span document, Value value, int64_t epoch, int* claim) noexcept nogil
 cdef Fault read_numeric_date(Span number, NumericDate* date) noexcept nogil

@@ -9,9 +9,9 @@ from libc.string cimport memset
 
 from jotgate._codec cimport Span, slice_span, span_of
 from jotgate._fault cimport (
-    AUD, AZP, CLAIM_COUNT, EXP, EXPIRED, IAT, IMPOSSIBLE_DATE, ISS, ISSUED_IN_FUTURE, JTI, LIFETIME_TOO_LONG,
-    MISSING_CLAIM, NBF, NO_CLAIM, NOT_YET_VALID, OK, REQUIRED, SUB, TOO_OLD, WRONG_AUDIENCE, WRONG_AUTHORIZED_PARTY,
-    WRONG_ISSUER, WRONG_SUBJECT, WRONG_TYPE, Fault,
+    AUD, AZP, CLAIM_COUNT, EPOCH, EPOCH_AHEAD, EXP, EXPIRED, IAT, IMPOSSIBLE_DATE, ISS, ISSUED_IN_FUTURE, JTI,
+    LIFETIME_TOO_LONG, MISSING_CLAIM, NBF, NO_CLAIM, NOT_YET_VALID, OK, REQUIRED, REVOKED, SUB, TOO_OLD, WRONG_AUDIENCE,
+    WRONG_AUTHORIZED_PARTY, WRONG_ISSUER, WRONG_SUBJECT, WRONG_TYPE, Fault,
 )
 from jotgate._json cimport (
     ABSENT, ARRAY, NUMBER, STRING, Names, Value, add_word, has_member, next_string, string_is,
@@ -22,6 +22,7 @@ from jotgate._fault import CLAIM_NAMES
 cdef int64_t NANOSECONDS = 1_000_000_000
 cdef int64_t LAST_NS = 0x7FFFFFFFFFFFFFFF      # in the year 2262
 cdef int64_t LAST_NS_SECOND = 9_000_000_000     # from 2255 on a date is "never": a shift still fits
+cdef int64_t MOST_EPOCHS = 1_000_000_000_000_000
 cdef int64_t LAST_SECOND = 253_402_300_799      # 9999-12-31T23:59:59Z; RFC 7519 leaves the range open
 
 for _claim_name in CLAIM_NAMES[:CLAIM_COUNT]:
@@ -187,6 +188,31 @@ cdef Fault check_audience(Span document, const Value* value, const Strings* expe
     return OK if found or expected.anything else WRONG_AUDIENCE
 
 
+cdef Fault check_epoch(Span document, Value value, int64_t epoch, int* claim) noexcept nogil:
+    """Hold a token to the epoch of its issuer. No `epoch` claim is epoch 0.
+
+    Later than the issuer's own is refused as well: who stole a key could else write a number that outlives every later
+    epoch.
+    """
+    cdef Span written
+    cdef Py_ssize_t i
+    cdef int64_t number = 0
+    if value.kind == ABSENT:
+        return OK if epoch == 0 else REVOKED
+    claim[0] = EPOCH
+    if value.kind != NUMBER:
+        return WRONG_TYPE
+    written = slice_span(document, value.start, value.end)
+    for i in range(written.size):
+        if <uint8_t>(written.start[i] - 48) > 9:    # a sign, a fraction or an exponent
+            return WRONG_TYPE
+        number = min(number * 10 + (written.start[i] - 48), MOST_EPOCHS)
+    if number > epoch:
+        return EPOCH_AHEAD
+    claim[0] = NO_CLAIM
+    return OK if number == epoch else REVOKED
+
+
 cdef class CompiledPolicy:
     """A policy as the native steps read it. Made by ``Policy``; immutable.
 
@@ -343,6 +369,10 @@ cdef class CompiledPolicy:
                 return MISSING_CLAIM
         elif values[<int>JTI].kind != STRING:
             return WRONG_TYPE
+
+        if self.must_have[<int>EPOCH] and values[<int>EPOCH].kind == ABSENT:
+            claim[0] = EPOCH
+            return MISSING_CLAIM
 
         for i in range(self.required.count):
             if not has_member(names, document, self.required.items[i]):

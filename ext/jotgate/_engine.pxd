@@ -31,6 +31,7 @@ cdef struct Outcome:
     # Owned references, or NULL.
     PyObject* token                 # a VerifiedToken; set only together with OK
     PyObject* claim                 # name of the claim that a refusal is about
+    PyObject* source                # the KeySource whose keys did not decide, where newer ones might
 
 
 cdef class Engine:
@@ -45,6 +46,7 @@ cdef class Engine:
     cdef uint64_t _verdicts[FAULT_COUNT]
 
     cdef Fault decide(self, object text, bint fresh, Outcome* outcome) noexcept
+    cdef Fault decide_with_renewed(self, object text, bint fresh, Fault fault, Outcome* outcome) noexcept
     cdef PyObject* recall(self, Span text, uint64_t hash, bint fresh) noexcept
     cdef PyObject* known(self, Span text, uint64_t hash, bint fresh) noexcept
     cdef bint resolves_again(self, VerifiedToken token) noexcept
@@ -59,4 +61,5 @@ cdef class Engine:
 
 
 cdef Fault read_text(PyObject* text, Py_ssize_t max_bytes, Span* whole) noexcept nogil
+cdef object wanted_for(Fault fault)
 cdef Fault scan_payload(Work* work, PyObject** payload) noexcept

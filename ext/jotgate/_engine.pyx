@@ -13,16 +13,16 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from jotgate._binding cimport Binding, Issuers, IssuerSlot
 from jotgate._cache cimport Sighting, TokenCache, slot_hash
-from jotgate._claims cimport CLAIMS
-from jotgate._clock cimport monotonic_ns, wall_ns
+from jotgate._claims cimport CLAIMS, check_epoch
+from jotgate._clock cimport wall_ns
 from jotgate._codec cimport Span, decode_base64url, decoded_size, span, span_of, split_compact
 from jotgate._fault cimport (
-    BAD_BASE64URL, BAD_CHARACTER, FAULT_COUNT, ISS, NO_CLAIM, OK, REVOKED, STORE_UNAVAILABLE, TOO_LARGE, UNDECIDED,
-    WRONG_INPUT_TYPE, WRONG_ISSUER, Fault,
+    AMBIGUOUS_KEY, BAD_BASE64URL, BAD_CHARACTER, EPOCH, EPOCH_AHEAD, FAULT_COUNT, ISS, KEY_FETCH_FAILED, NO_CLAIM, OK,
+    REVOKED, STORE_UNAVAILABLE, TOO_LARGE, UNDECIDED, UNKNOWN_KEY, WRONG_INPUT_TYPE, WRONG_ISSUER, Fault,
 )
 from jotgate._flights cimport Flights
 from jotgate._json cimport STRING, names_free, names_init, scan_object
-from jotgate._key cimport FOREVER, HS512, KeySource
+from jotgate._key cimport HS512, KeySource, is_usable
 from jotgate._revoked cimport RevocationIndex
 from jotgate._token cimport Header, VerifiedToken, make_payload, make_token
 
@@ -54,6 +54,12 @@ cdef extern from "Python.h":
     int METH_KEYWORDS
     object PyDescr_NewMethod(PyTypeObject* type, PyMethodDef* method)
     void PyType_Modified(PyTypeObject* type)
+
+
+cdef enum:
+    RENEWALS = 2                                    # there are no keys; and those that came do not have the kid
+
+_FRESH_NEEDS_REVOCATIONS = "fresh=True needs a verifier with revocations"
 
 
 cdef Fault read_text(PyObject* text, Py_ssize_t max_bytes, Span* whole) noexcept nogil:
@@ -89,10 +95,40 @@ cdef Fault scan_payload(Work* work, PyObject** payload) noexcept:
     return scan_object(span_of(decoded), &CLAIMS, work.values, &work.names)
 
 
-cdef void retire(list bindings) noexcept:
-    """What was remembered under these has to be looked up again."""
+cdef void retire(list bindings, list serving) noexcept:
+    """What was remembered under these has to be looked up again, but for those that go on to serve."""
+    cdef Binding each
     for binding in bindings:
         (<Binding>binding).snapshot.live = False
+    for binding in serving:
+        each = binding
+        each.snapshot.live = True
+
+
+cdef object wanted_for(Fault fault):
+    """What the keys' feed is asked for when its keys have led to this; None: no other keys would help."""
+    if fault == KEY_FETCH_FAILED:
+        return "usable"
+    if fault == UNKNOWN_KEY or fault == AMBIGUOUS_KEY or fault == EPOCH_AHEAD:
+        return "newer"
+    return None
+
+
+cdef int raise_what_is_set() except -1:
+    return -1
+
+
+cdef KeySource take_source(Outcome* outcome):
+    cdef KeySource source = <KeySource>outcome.source
+    outcome.source = NULL
+    Py_DECREF(source)                               # `source` holds it now
+    return source
+
+
+cdef void drop_claim(Outcome* outcome) noexcept:
+    if outcome.claim != NULL:
+        Py_DECREF(<object>outcome.claim)
+        outcome.claim = NULL
 
 
 cdef class Engine:
@@ -105,7 +141,7 @@ cdef class Engine:
         self._allow_padding = binding.policy.allow_padding
         self._issuers = None
         self._binding = binding
-        retire(replaced)
+        retire(replaced, [binding])
 
     def _bind_issuers(self, dict bindings not None):
         """Serve several issuers from now on: a mapping from issuer, as UTF-8 ``bytes``, to ``Binding``."""
@@ -122,7 +158,7 @@ cdef class Engine:
         self._allow_padding = allow_padding
         self._binding = None
         self._issuers = issuers
-        retire(replaced)
+        retire(replaced, list(issuers.bindings.values()))
 
     def _bindings_now(self):
         bindings = [self._binding] if self._binding is not None else []
@@ -190,6 +226,60 @@ cdef class Engine:
             self._flights.land(work.flight)
         return fault
 
+    cdef Fault decide_with_renewed(self, object text, bint fresh, Fault fault, Outcome* outcome) noexcept:
+        """Decide again, for as long as the feed whose keys did not decide finds newer ones; at most twice."""
+        cdef KeySource source
+        for _ in range(<int>RENEWALS):
+            if outcome.source == NULL:
+                break
+            source = take_source(outcome)
+            try:
+                renewed = source.feed._renew(wanted_for(fault))
+            except KeyboardInterrupt:               # nothing may be raised here: let it come again, right after
+                PyErr_SetInterrupt()
+                renewed = None
+            except BaseException:
+                renewed = None
+            if renewed is False:
+                break
+            drop_claim(outcome)
+            if renewed is not True:
+                return KEY_FETCH_FAILED
+            fault = self.decide(text, fresh, outcome)
+        if outcome.source != NULL:
+            take_source(outcome)
+        return fault
+
+    def _verify_once(self, text, bint fresh, bint patient):
+        """As ``verify``, but where newer keys might decide otherwise and the caller is `patient`, return the feed and
+        what to ask it for instead of raising."""
+        cdef Outcome outcome
+        cdef Fault fault
+        cdef KeySource source
+        cdef PyObject* token
+        if fresh and self._revoked is None and self._is_revoked is None:
+            raise PolicyError(_FRESH_NEEDS_REVOCATIONS)
+        outcome.token = outcome.claim = outcome.source = NULL
+        fault = self.decide(text, fresh, &outcome)
+        if outcome.source != NULL:
+            source = take_source(&outcome)
+            if patient:
+                drop_claim(&outcome)
+                return source.feed, wanted_for(fault)
+        self._verdicts[<int>fault] += 1
+        token = conclude(fault, &outcome)
+        if token == NULL:
+            raise_what_is_set()
+        made = <object>token
+        Py_DECREF(made)
+        return made
+
+    def _refuse(self, fault):
+        """Count and raise a refusal that was not reached by deciding."""
+        error, code, message = BY_FAULT[fault]
+        self._verdicts[<int>fault] += 1
+        raise error(message, code)
+
     cdef PyObject* recall(self, Span text, uint64_t hash, bint fresh) noexcept:
         """The token with this very text, if all that was decided about it then holds now; else NULL.
 
@@ -223,7 +313,7 @@ cdef class Engine:
             self._cache.forget(text, hash)
             return NULL
         source = token._header.cell.source
-        if source.usable_until != FOREVER and monotonic_ns() >= source.usable_until:
+        if not is_usable(source):
             return NULL
         now = wall_ns()
         if now < seen.opens_ns:
@@ -322,6 +412,8 @@ cdef class Engine:
         if fault == OK:
             work.now_ns = wall_ns()
             fault = binding.policy.check(span_of(payload), work.values, &work.names, work.now_ns, &work.claim)
+        if fault == OK and binding.epoch >= 0:
+            fault = check_epoch(span_of(payload), work.values[<int>EPOCH], binding.epoch, &work.claim)
         if fault == OK and self._revoked is not None:
             work.generation = self._revoked.generation
             if self._revoked.revokes(span_of(payload), work.values):
@@ -340,6 +432,8 @@ cdef class Engine:
                     self.remember(binding, work, token)
         elif work.claim != NO_CLAIM:
             hand_over(&outcome.claim, binding.policy.claim_name(work.claim))
+        if binding.source.feed is not None and wanted_for(fault) is not None:
+            hand_over(&outcome.source, binding.source)
         return fault
 
     cdef Fault check_signature(self, Binding binding, Header header, Work* work) noexcept:
@@ -436,10 +530,12 @@ cdef PyObject* verify_method(PyObject* self, PyObject** args, Py_ssize_t count, 
         if text == NULL:
             return NULL
         if fresh and engine._revoked is None and engine._is_revoked is None:
-            PyErr_SetObject(<PyObject*>PolicyError, <PyObject*>"fresh=True needs a verifier with revocations")
+            PyErr_SetObject(<PyObject*>PolicyError, <PyObject*>_FRESH_NEEDS_REVOCATIONS)
             return NULL
-    outcome.token = outcome.claim = NULL
+    outcome.token = outcome.claim = outcome.source = NULL
     fault = engine.decide(<object>text, fresh, &outcome)
+    if outcome.source != NULL:
+        fault = engine.decide_with_renewed(<object>text, fresh, fault, &outcome)
     engine._verdicts[<int>fault] += 1
     return conclude(fault, &outcome)
 

@@ -25,6 +25,7 @@ cdef enum Fault:
     ALGORITHM_NOT_ALLOWED  # `alg` is not one the policy allows (RFC 8725 section 3.1)
     UNKNOWN_KEY            # no key of the set has this (kid, alg)
     AMBIGUOUS_KEY          # no kid, and not exactly one key of the set has this alg
+    KEY_FETCH_FAILED       # there are no keys, or none that still count, to decide by
     BAD_SIGNATURE          # wrong length or wrong value
 
     # the claims
@@ -41,6 +42,7 @@ cdef enum Fault:
     WRONG_AUDIENCE         # `aud` names none of the expected
     WRONG_SUBJECT          # `sub` is not one of the expected
     WRONG_AUTHORIZED_PARTY  # `azp` is not one of the expected
+    EPOCH_AHEAD            # `epoch` is later than the one that the issuer's keys tell of
 
     # what is known about the token elsewhere
     REVOKED                # somebody took it back (RFC 7009)
@@ -60,6 +62,7 @@ cdef enum Claim:
     IAT
     JTI
     AZP
+    EPOCH                  # Jotgate's own: how often its issuer had taken everything back before it issued the token
     CLAIM_COUNT            # the registered claims the scanner looks for end here
     TYP = CLAIM_COUNT      # a header parameter that a policy may demand like a claim
     REQUIRED

@@ -18,6 +18,7 @@ FAULTS = {
     "ALGORITHM_NOT_ALLOWED": <int>ALGORITHM_NOT_ALLOWED,
     "UNKNOWN_KEY": <int>UNKNOWN_KEY,
     "AMBIGUOUS_KEY": <int>AMBIGUOUS_KEY,
+    "KEY_FETCH_FAILED": <int>KEY_FETCH_FAILED,
     "BAD_SIGNATURE": <int>BAD_SIGNATURE,
     "MISSING_CLAIM": <int>MISSING_CLAIM,
     "IMPOSSIBLE_DATE": <int>IMPOSSIBLE_DATE,
@@ -32,9 +33,10 @@ FAULTS = {
     "WRONG_AUDIENCE": <int>WRONG_AUDIENCE,
     "WRONG_SUBJECT": <int>WRONG_SUBJECT,
     "WRONG_AUTHORIZED_PARTY": <int>WRONG_AUTHORIZED_PARTY,
+    "EPOCH_AHEAD": <int>EPOCH_AHEAD,
     "REVOKED": <int>REVOKED,
     "STORE_UNAVAILABLE": <int>STORE_UNAVAILABLE,
 }
 
 # Claim name by number; position 0 is "no claim".
-CLAIM_NAMES = (None, "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "azp", "typ")
+CLAIM_NAMES = (None, "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "azp", "epoch", "typ")

@@ -7,13 +7,13 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memset
 
 from jotgate._binding cimport Binding, HeaderFacts, IssuerSlot
-from jotgate._claims cimport CLAIMS, NumericDate, read_numeric_date
+from jotgate._claims cimport CLAIMS, NumericDate, check_epoch, read_numeric_date
 from jotgate._codec cimport (
     Span, decode_base64url, decoded_size, keyed_hash, same_bytes, slice_span, span, split_compact,
 )
 from jotgate._engine cimport Engine
 from jotgate._fault cimport (
-    BAD_BASE64URL, BAD_CHARACTER, EXP, ISS, NO_CLAIM, OK, REVOKED, TOO_LARGE, UNDECIDED, WRONG_ISSUER, Fault,
+    BAD_BASE64URL, BAD_CHARACTER, EPOCH, EXP, ISS, NO_CLAIM, OK, REVOKED, TOO_LARGE, UNDECIDED, WRONG_ISSUER, Fault,
 )
 from jotgate._json cimport NUMBER, STRING, Value, names_free, names_init, scan_object
 
@@ -145,6 +145,10 @@ cdef class Judge:
         fault = (<Binding>binding).policy.check(payload, scratch.values, &scratch.names, now_ns, &verdict.claim)
         if fault != OK:
             return fault
+        if (<Binding>binding).epoch >= 0:
+            fault = check_epoch(payload, scratch.values[<int>EPOCH], (<Binding>binding).epoch, &verdict.claim)
+            if fault != OK:
+                return fault
         if self.revoked is not None and self.revoked.revokes(payload, scratch.values):
             return REVOKED
         verdict.exp = seconds_of(payload, scratch.values)

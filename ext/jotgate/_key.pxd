@@ -3,6 +3,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
+from jotgate._clock cimport monotonic_ns
 from jotgate._codec cimport Span
 from jotgate._fault cimport UNDECIDED, Fault
 from jotgate._json cimport Value
@@ -47,7 +48,13 @@ cdef int64_t FOREVER                           # past every moment of the monoto
 @cython.final
 cdef class KeySource:
     cdef int64_t usable_until                  # monotonic ns; past it nothing it vouched for counts
+    cdef readonly object feed                  # who can renew the keys, or None
     cdef dict _cells                           # identity of a key -> its TrustCell
+
+
+cdef inline bint is_usable(KeySource source) noexcept nogil:
+    """Whether what the source vouched for counts now."""
+    return source.usable_until == FOREVER or monotonic_ns() < source.usable_until
 
 
 @cython.final

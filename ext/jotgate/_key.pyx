@@ -199,10 +199,14 @@ cdef class KeySource:
     """Where keys come from, as far as remembered verdicts must know: which keys it vouches for, and until when.
 
     A source that is a set of objects vouches for ever; one that must be refreshed sets ``usable_until``.
+
+    Args:
+        feed: The ``KeyFeed`` that the keys come from; None for keys that are given once.
     """
 
-    def __cinit__(self):
+    def __cinit__(self, feed=None):
         self.usable_until = FOREVER
+        self.feed = feed
         self._cells = {}
 
     def publish(self, identities):
@@ -227,9 +231,9 @@ cdef class KeySource:
                 cell.trusted = False
         return tuple([cells[identity] for identity in identities])
 
-    def expire_at(self, monotonic_ns):
+    def expire_at(self, moment):
         """Vouch until this moment of the monotonic clock, in nanoseconds; None for ever."""
-        self.usable_until = FOREVER if monotonic_ns is None else monotonic_ns
+        self.usable_until = FOREVER if moment is None else moment
 
 
 cdef class Snapshot:

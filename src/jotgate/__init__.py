@@ -6,14 +6,18 @@ if TYPE_CHECKING:
     from ._cache import TokenCache
     from .keys.key import SigningKey, VerificationKey
     from .keys.keyset import KeySet
+    from .keys.remote import RemoteKeySet
+    from .keys.ring import KeyRing
     from .policy import ANY, Policy
     from .token import VerifiedToken
     from .verifier import Verifier
 
 _HOME = {
     "ANY": "policy",
+    "KeyRing": "keys.ring",
     "KeySet": "keys.keyset",
     "Policy": "policy",
+    "RemoteKeySet": "keys.remote",
     "SigningKey": "keys.key",
     "TokenCache": "_cache",
     "VerificationKey": "keys.key",
@@ -26,8 +30,10 @@ _HOME = {
 
 __all__ = [
     "ANY",
+    "KeyRing",
     "KeySet",
     "Policy",
+    "RemoteKeySet",
     "SigningKey",
     "TokenCache",
     "VerificationKey",

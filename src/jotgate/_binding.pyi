@@ -1,7 +1,7 @@
 from typing import final
 
 from ._claims import CompiledPolicy
-from ._key import KeyTable, SignatureLane, TrustCell
+from ._key import KeySource, KeyTable, SignatureLane, TrustCell
 
 @final
 class Binding:
@@ -11,6 +11,8 @@ class Binding:
         keys: KeyTable,
         cells: tuple[TrustCell, ...] | None = None,
         lanes: tuple[SignatureLane | None, ...] | None = None,
+        source: KeySource | None = None,
+        epoch: int | None = None,
     ) -> Binding: ...
 
 @final

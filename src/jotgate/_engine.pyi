@@ -1,9 +1,11 @@
 from collections.abc import Callable
+from typing import NoReturn
 
 from ._binding import Binding
 from ._cache import TokenCache
 from ._revoked import RevocationIndex
 from ._token import VerifiedPayload, VerifiedToken
+from .keys.feed import KeyFeed, Want
 
 class Engine:
     @property
@@ -14,6 +16,8 @@ class Engine:
     def _equip(
         self, cache: TokenCache | None, revoked: RevocationIndex | None, is_revoked: Callable[..., bool] | None
     ) -> None: ...
+    def _verify_once(self, text: str | bytes, fresh: bool, patient: bool) -> VerifiedToken | tuple[KeyFeed, Want]: ...
+    def _refuse(self, fault: int) -> NoReturn: ...
     def _verdicts_by_code(self) -> dict[str, int]: ...
 
 def verify_payload(text: str | bytes, binding: Binding) -> VerifiedPayload: ...

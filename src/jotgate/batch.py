@@ -32,7 +32,11 @@ def verify_batch(engine: Engine, texts: Iterable[str | bytes], threads: int | No
         share = result._take(part) // LEAST_SHARE
         if threads is None and share > 1:  # counting cores reads files: nothing for a small batch
             threads = min(workers.usable_cores(), MAX_THREADS)
-        _run(result, max(1, min(share, threads or 1)))
+        _run(result, share, threads)
+        left = PART + 1
+        while 0 < (again := _renewed(result)) < left:  # each round decides some
+            left = again
+            _run(result, again // LEAST_SHARE, threads)
         result._finish()
     return result
 
@@ -44,8 +48,17 @@ def _parts(texts: Iterable[str | bytes]) -> Iterator[tuple[str | bytes, ...]]:
         yield part
 
 
-def _run(result: BatchResult, threads: int) -> None:
+def _renewed(result: BatchResult) -> int:
+    """Ask for newer keys, where those of now left texts undecided; return how many are to be verified again."""
+    answers = {feed: feed._renew(want) for feed, want in result._lacking().items()}
+    result._unfetched([feed for feed, answer in answers.items() if answer is None])
+    newer = [feed for feed, answer in answers.items() if answer]
+    return result._again(newer) if newer else 0
+
+
+def _run(result: BatchResult, share: int, threads: int | None) -> None:
     """Work in this thread and in as many others of the pool as are free, until all have stopped."""
+    threads = max(1, min(share, threads or 1))
     result._share(threads)
     try:
         if threads > 1:

@@ -11,11 +11,12 @@ from ._key import KeySource as TrustSource
 from ._key import SignatureLane
 from .errors import PolicyError
 from .keys import lanes
+from .keys.feed import KeyFeed, Supply
 from .keys.key import SigningKey, VerificationKey
 from .keys.keyset import KeySet
 from .policy import AnyValue, Policy
 
-KeySource = VerificationKey | KeySet
+KeySource = VerificationKey | KeySet | KeyFeed
 IssuerMap = Mapping[str, tuple[KeySource, Policy]]
 
 BACKENDS = ("auto", "cryptography", "libcrypto")
@@ -24,13 +25,23 @@ BACKENDS = ("auto", "cryptography", "libcrypto")
 class _Parts(NamedTuple):
     """Keys that suit their policy; nothing of a verifier is changed yet."""
 
+    feed: KeyFeed | None
+    supply: Supply
     keys: KeySet
     policy: Policy
     lanes: tuple[SignatureLane | None, ...]
 
 
+class _Issuer(NamedTuple):
+    """What one issuer's tokens are decided by now."""
+
+    parts: _Parts
+    source: TrustSource
+    binding: Binding
+
+
 class Binder:
-    """Makes the bindings of one verifier.
+    """Makes the bindings of one verifier, and makes them anew when keys change.
 
     It remembers the source of each issuer's keys, so that a key that stays keeps what was verified with it, and a key
     that goes takes it along.
@@ -42,24 +53,23 @@ class Binder:
         PolicyError: ``invalid_policy``: no such backend.
     """
 
-    __slots__ = ("_backend", "_policies", "_sources")
+    __slots__ = ("_backend", "_issuers")
 
     def __init__(self, backend: str) -> None:
         if backend not in BACKENDS:
             raise PolicyError(f"backend is one of: {', '.join(BACKENDS)}")
         self._backend = backend
-        self._policies: dict[bytes, Policy] = {}
-        self._sources: dict[bytes, TrustSource] = {}
+        self._issuers: dict[bytes, _Issuer] = {}
 
     def bind(self, keys: object, policy: Policy) -> Binding:
         """Bind keys to one policy.
 
         Raises:
-            PolicyError: ``invalid_policy``: ``keys`` is neither a VerificationKey nor a KeySet, or the backend does not
-                serve what the policy allows.
+            PolicyError: ``invalid_policy``: ``keys`` is nothing to verify with, or the backend does not serve what the
+                policy allows.
             InvalidKeyError: ``invalid_key``: a key without ``alg`` could serve several of the policy's algorithms.
         """
-        return self._published({b"": _parts(keys, policy, self._backend)})[b""]
+        return self._published({b"": self._parts(b"", keys, policy)})[b""]
 
     def bind_issuers(self, issuers: object) -> dict[bytes, Binding]:
         """Bind each issuer's keys to its policy; the issuers as UTF-8.
@@ -71,26 +81,68 @@ class Binder:
         """
         if not isinstance(issuers, Mapping) or not issuers:
             raise PolicyError("several issuers are given as a mapping from issuer to (keys, policy)")
+        parts = {}
+        for issuer, entry in issuers.items():
+            name = _issuer_name(issuer)
+            parts[name] = self._parts(name, *_checked_entry(issuer, entry))
+        return self._published(parts)
+
+    def rebind(self) -> dict[bytes, Binding]:
+        """Bind what the feeds vouch for now; an issuer whose keys and epoch have not changed keeps its binding."""
         return self._published(
-            {_issuer_name(issuer): _issuer_parts(issuer, entry, self._backend) for issuer, entry in issuers.items()}
+            {
+                name: each.parts if each.parts.feed is None else self._parts(name, each.parts.feed, each.parts.policy)
+                for name, each in self._issuers.items()
+            }
         )
+
+    def suspend(self) -> None:
+        """Let no key of a feed count until the feed says so again."""
+        for each in self._issuers.values():
+            if each.parts.feed is not None:
+                each.source.expire_at(0)
+
+    def feeds(self) -> dict[str, KeyFeed]:
+        """Return the feeds by issuer; of the only one under the empty name."""
+        found = {name: each.parts.feed for name, each in self._issuers.items()}
+        return {name.decode(): feed for name, feed in found.items() if feed is not None}
+
+    def _parts(self, name: bytes, keys: object, policy: Policy) -> _Parts:
+        feed = keys if isinstance(keys, KeyFeed) else None
+        supply = _supply_of(keys)
+        before = self._issuers.get(name)
+        if (
+            before is not None
+            and before.parts.supply.keys is supply.keys
+            and before.parts.policy == policy
+            and before.parts.feed is feed
+        ):
+            return before.parts._replace(supply=supply)
+        bound = _EMPTY if supply.keys is None else supply.keys._bind(policy._canonical)
+        if before is not None:
+            bound = bound._with_known(before.parts.keys)
+        return _Parts(feed, supply, bound, policy, self._lanes(bound, policy))
+
+    def _lanes(self, bound: KeySet, policy: Policy) -> tuple[SignatureLane | None, ...]:
+        if self._backend == "cryptography":
+            return (None,) * len(bound)
+        if self._backend == "libcrypto":
+            missing = [name for name in policy._canonical if not lanes.serves(name)]
+            if missing:
+                raise PolicyError(f"backend='libcrypto' cannot serve {', '.join(missing)}: {lanes.reason()}")
+        return tuple(_lane_of(key) for key in bound)
 
     def _published(self, parts: dict[bytes, _Parts]) -> dict[bytes, Binding]:
         """Tell the sources which keys there are now, and make the bindings. Nothing here fails."""
-        for name in self._sources.keys() - parts.keys():
-            self._sources.pop(name).publish(())
-        bindings = {}
+        for name in self._issuers.keys() - parts.keys():
+            self._issuers.pop(name).source.publish(())
         for name, each in parts.items():
-            # an equal policy is the same policy: what was decided by it still holds
-            known = self._policies.get(name)
-            policy = self._policies[name] = known if known is not None and known == each.policy else each.policy
-            cells = self._sources.setdefault(name, TrustSource()).publish([key._identity() for key in each.keys])
-            bindings[name] = Binding(policy._compiled, each.keys._table, cells, each.lanes)
-        return bindings
+            self._issuers[name] = _served(each, self._issuers.get(name))
+        return {name: self._issuers[name].binding for name in parts}
 
 
 def binding_for(keys: object, policy: Policy) -> Binding:
-    """Bind keys to a policy for once.
+    """Bind keys to a policy for once; of a feed, the keys that it vouches for now.
 
     Raises:
         PolicyError: as ``Binder.bind``.
@@ -99,19 +151,42 @@ def binding_for(keys: object, policy: Policy) -> Binding:
     return Binder("auto").bind(keys, policy)
 
 
-def _parts(keys: object, policy: Policy, backend: str) -> _Parts:
+def _served(parts: _Parts, before: _Issuer | None) -> _Issuer:
+    if before is not None and before.parts.feed is not parts.feed:
+        before.source.publish(())
+        before = None
+    if before is not None and before.parts.policy == parts.policy:
+        # an equal policy is the same policy: what was decided by it still holds
+        parts = parts._replace(policy=before.parts.policy)
+    source = TrustSource(parts.feed) if before is None else before.source
+    binding = None if before is None else _unchanged(before, parts)
+    if binding is None:
+        epoch = parts.supply.epoch
+        # a key in another epoch is another key: what was remembered under it was issued in that epoch
+        cells = source.publish([(*key._identity(), epoch) for key in parts.keys])
+        binding = Binding(parts.policy._compiled, parts.keys._table, cells, parts.lanes, source, epoch)
+    source.expire_at(parts.supply.usable_until)
+    return _Issuer(parts, source, binding)
+
+
+def _unchanged(before: _Issuer, parts: _Parts) -> Binding | None:
+    same = (
+        before.parts.keys is parts.keys
+        and before.parts.policy is parts.policy
+        and before.parts.supply.epoch == parts.supply.epoch
+    )
+    return before.binding if same else None
+
+
+def _supply_of(keys: object) -> Supply:
+    if isinstance(keys, KeyFeed):
+        supply = keys._supply()
+        return supply if supply.keys is not None else supply._replace(usable_until=0)
     if isinstance(keys, VerificationKey):
         keys = KeySet([keys])
     if not isinstance(keys, KeySet):
         raise PolicyError(_advice(keys))
-    bound = keys._bind(policy._canonical)
-    if backend == "cryptography":
-        return _Parts(bound, policy, (None,) * len(bound))
-    if backend == "libcrypto":
-        missing = [name for name in policy._canonical if not lanes.serves(name)]
-        if missing:
-            raise PolicyError(f"backend='libcrypto' cannot serve {', '.join(missing)}: {lanes.reason()}")
-    return _Parts(bound, policy, tuple(_lane_of(key) for key in bound))
+    return Supply(keys, None)
 
 
 def _lane_of(key: VerificationKey) -> SignatureLane | None:
@@ -127,14 +202,14 @@ def _issuer_name(issuer: object) -> bytes:
     raise PolicyError("an issuer is a non-empty str of valid Unicode text")
 
 
-def _issuer_parts(issuer: str, entry: object, backend: str) -> _Parts:
+def _checked_entry(issuer: str, entry: object) -> tuple[object, Policy]:
     if not isinstance(entry, tuple) or len(entry) != 2 or not isinstance(entry[1], Policy):
         raise PolicyError("each issuer needs a pair of keys and Policy")
     keys, policy = entry
     expected = (policy.issuer,) if isinstance(policy.issuer, str) else policy.issuer
     if not isinstance(expected, AnyValue) and issuer not in expected:
         raise PolicyError(f"the policy under the issuer {issuer!r} must expect that very issuer, or ANY")
-    return _parts(keys, policy, backend)
+    return keys, policy
 
 
 def _advice(keys: object) -> str:
@@ -144,12 +219,15 @@ def _advice(keys: object) -> str:
         return "load a JWKS document with KeySet.from_jwks, a single JWK with VerificationKey.from_jwk"
     if isinstance(keys, str | bytes):
         return (
-            "keys are objects, not text: load a JWKS document with KeySet.from_jwks (nothing is fetched from a URL), a "
-            "public key with VerificationKey.from_pem, a secret with VerificationKey.from_secret"
+            "keys are objects, not text: keys at a URL are a RemoteKeySet, a JWKS document is loaded with "
+            "KeySet.from_jwks, a public key with VerificationKey.from_pem, a secret with VerificationKey.from_secret"
         )
-    return "keys are a VerificationKey, a KeySet, or a mapping from issuer to (keys, policy)"
+    return "keys are a VerificationKey, a KeySet, a RemoteKeySet, a KeyRing, or a mapping from issuer to (keys, policy)"
 
 
 def looks_like_jwk(keys: object) -> bool:
     """Whether a mapping is a JWKS document or a JWK rather than a mapping of issuers."""
     return isinstance(keys, Mapping) and ("keys" in keys or "kty" in keys)
+
+
+_EMPTY = KeySet._empty()

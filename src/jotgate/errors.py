@@ -274,6 +274,11 @@ _REFUSALS: dict[str, tuple[type[JotgateError], str, str]] = {
         "unknown_key",
         "the token has no kid, and not exactly one key of the set has its alg",
     ),
+    "KEY_FETCH_FAILED": (
+        KeyFetchError,
+        "key_fetch_failed",
+        "the issuer's keys could not be fetched, or are too old to count; try again",
+    ),
     "BAD_SIGNATURE": (
         InvalidSignatureError,
         "bad_signature",
@@ -315,6 +320,11 @@ _REFUSALS: dict[str, tuple[type[JotgateError], str, str]] = {
         InvalidClaimError,
         "wrong_authorized_party",
         "the token was issued to another authorized party",
+    ),
+    "EPOCH_AHEAD": (
+        InvalidClaimError,
+        "invalid_claim",
+        "the token's epoch is later than the one that the issuer's keys tell of",
     ),
     "REVOKED": (RevokedTokenError, "revoked", "the token was taken back; get a new one"),
     "STORE_UNAVAILABLE": (

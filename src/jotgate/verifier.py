@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Collection, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from ._binding import Binding
 from ._cache import TokenCache
+from ._clock import monotonic_ns_now
 from ._engine import Engine
+from ._fault import FAULTS
 from ._revoked import RevocationIndex
 from ._token import VerifiedToken
 from .binding import Binder, IssuerMap, KeySource, looks_like_jwk
 from .errors import PolicyError
 from .keys import lanes
 from .keys.algorithms import ALGORITHMS
-from .policy import Policy
+from .keys.feed import survive_forks
+from .policy import AnyValue, Policy
 
 if TYPE_CHECKING:
     from .batch import BatchResult
@@ -30,6 +34,7 @@ class _OwnCache:
 
 
 _OWN_CACHE: Final = _OwnCache()
+_RENEWALS: Final = 2
 _CACHE_COUNTERS = ("hits", "misses", "evictions", "expired", "entries", "bytes")
 
 
@@ -40,8 +45,8 @@ class Verifier(Engine):
     Construction does no I/O.
 
     Args:
-        keys: A ``VerificationKey`` or ``KeySet``; or a mapping from issuer to ``(keys, policy)``, where each token is
-            decided by the entry of the issuer it names, by exact match.
+        keys: A ``VerificationKey``, ``KeySet``, ``RemoteKeySet`` or ``KeyRing``; or a mapping from issuer to
+            ``(keys, policy)``, where each token is decided by the entry of the issuer it names, by exact match.
         policy: What tokens must satisfy. Left out with a mapping.
         cache: Remembers accepted tokens. By default one of its own with default limits; None for none. What it holds
             was decided by this verifier's policy, so it serves no other.
@@ -57,7 +62,7 @@ class Verifier(Engine):
     Spec: RFC 7519 section 7.2; RFC 8725 section 3.
     """
 
-    __slots__ = ("__weakref__", "_backend", "_binder", "_policy")
+    __slots__ = ("__weakref__", "_backend", "_binder", "_lock", "_policy")
 
     def __init__(
         self,
@@ -84,15 +89,75 @@ class Verifier(Engine):
             raise PolicyError("a Verifier is built once; build another one")
         self._binder = binder
         self._backend = backend
+        self._lock = threading.Lock()
         bindings = self._bound(keys, policy)
         # until it serves bindings it refuses everything, so that no failure leaves one without its revocations
         self._equip(TokenCache() if isinstance(cache, _OwnCache) else cache, revoked, is_revoked)
-        self._serve(bindings)
         self._policy = policy
+        self._serve(bindings)
+        self._watch_feeds()
+
+    @classmethod
+    def for_issuer(
+        cls,
+        issuer: str,
+        *,
+        audience: str | Collection[str] | AnyValue,
+        algorithms: Collection[str],
+        jwks_uri: str | None = None,
+        cache: TokenCache | _OwnCache | None = _OWN_CACHE,
+        revocations: RevocationCheck | None = None,
+        backend: str = "auto",
+        **expectations: Any,
+    ) -> Self:
+        """Return a verifier for one issuer's tokens, by the keys that it publishes.
+
+        Args:
+            issuer: Expected ``iss``; without ``jwks_uri`` also where the issuer's metadata are.
+            audience: Who you are; expected in ``aud``.
+            algorithms: The algorithms allowed.
+            jwks_uri: Where the keys are; None: the issuer's metadata say it.
+            cache: As of the class.
+            revocations: As of the class.
+            backend: As of the class.
+            expectations: More of ``Policy``: ``leeway``, ``typ``, ``require`` ...
+
+        Raises:
+            PolicyError: ``invalid_policy``.
+
+        Spec: OpenID Connect Discovery 1.0 section 4; RFC 8414 section 3.
+        """
+        from .keys.remote import RemoteKeySet
+
+        policy = Policy(algorithms=algorithms, issuer=issuer, audience=audience, **expectations)
+        keys = RemoteKeySet.for_issuer(issuer) if jwks_uri is None else RemoteKeySet(jwks_uri)
+        return cls(keys, policy, cache=cache, revocations=revocations, backend=backend)
 
     async def verify_async(self, text: str | bytes, *, fresh: bool = False) -> VerifiedToken:
-        """Verify as ``verify`` does; awaits only where keys must be fetched, and keys given as objects never are."""
-        return self.verify(text, fresh=fresh)
+        """Verify as ``verify`` does, where that would wait for keys without holding up the event loop.
+
+        Args:
+            text: As of ``verify``.
+            fresh: As of ``verify``.
+
+        Raises:
+            TokenError: as ``verify``.
+            UndecidedError: as ``verify``.
+            PolicyError: as ``verify``.
+        """
+        for _ in range(_RENEWALS):
+            found = self._verify_once(text, fresh, True)
+            if not isinstance(found, tuple):
+                return found
+            feed, want = found
+            newer = await feed._renew_async(want)
+            if newer is None:
+                self._refuse(FAULTS["KEY_FETCH_FAILED"])
+            if not newer:
+                break
+        found = self._verify_once(text, fresh, False)
+        assert not isinstance(found, tuple)
+        return found
 
     def verify_batch(self, texts: Iterable[str | bytes], threads: int | None = None) -> BatchResult:
         """Verify many tokens, on several cores, and never raise for one of them.
@@ -135,7 +200,31 @@ class Verifier(Engine):
             PolicyError: ``invalid_policy``: the other form. The keys stay as they were.
             InvalidKeyError: ``invalid_key``. The keys stay as they were.
         """
-        self._serve(self._bound(keys, self._policy))
+        before = self._binder.feeds().values()
+        with self._lock:
+            self._serve(self._bound(keys, self._policy))
+        for feed in before:
+            if feed not in self._binder.feeds().values():
+                feed._unwatch(self._keys_changed)
+        self._watch_feeds()
+
+    def _watch_feeds(self) -> None:
+        feeds = self._binder.feeds().values()
+        for feed in feeds:
+            feed._watch(self._keys_changed)
+        if feeds:
+            survive_forks(self)
+            self._keys_changed()  # what changed before it was watched
+
+    def _keys_changed(self) -> None:
+        with self._lock:
+            bindings = self._binder.rebind()
+            self._serve(bindings if self._policy is None else bindings[b""])
+
+    def _forked(self) -> None:
+        """In a child process nobody refreshes the feeds' keys yet: none count, until the first call sees to that."""
+        self._lock = threading.Lock()
+        self._binder.suspend()
 
     def _bound(self, keys: KeySource | IssuerMap, policy: Policy | None) -> Binding | dict[bytes, Binding]:
         return self._binder.bind_issuers(keys) if policy is None else self._binder.bind(keys, policy)
@@ -153,7 +242,8 @@ class Verifier(Engine):
             ``verdicts``: how many tokens were ``accepted``, and refused by code. ``hits`` and ``misses`` of the cache,
             ``evictions`` to keep its bounds, ``expired``; ``cache_entries`` and ``cache_bytes`` now. ``backend``:
             which library serves each algorithm; ``libcrypto``: path and version of the one that was found, or None,
-            and then ``reason``.
+            and then ``reason``. ``keys``: by issuer (of the only one under the empty name), ``stats()`` of the key sets
+            that are fetched.
         """
         cache = self.cache.stats() if self.cache is not None else dict.fromkeys(_CACHE_COUNTERS, 0)
         served = lanes.served() if self._backend != "cryptography" else {}
@@ -169,21 +259,40 @@ class Verifier(Engine):
             "backend": {name: "libcrypto" if served.get(name) else "cryptography" for name in ALGORITHMS},
             "libcrypto": None if found is None else {"path": found[0], "version": found[1]},
             "reason": lanes.reason(),
+            "keys": {issuer: feed.stats() for issuer, feed in self._binder.feeds().items()},
         }
 
     @property
     def ready(self) -> bool:
-        """Whether tokens can be decided now. Keys given as objects are always there."""
-        return True
+        """Whether tokens can be decided now: each issuer has keys that count."""
+        now = monotonic_ns_now()
+        supplies = (feed._supply() for feed in self._binder.feeds().values())
+        return all(
+            supply.keys is not None and (supply.usable_until is None or now < supply.usable_until)
+            for supply in supplies
+        )
 
     def warm(self) -> None:
-        """Fetch what verifying needs, before the first token does. Keys given as objects need nothing."""
+        """Fetch what verifying needs, before the first token does. Keys given as objects need nothing.
+
+        Raises:
+            KeyFetchError: ``key_fetch_failed``: an issuer's keys cannot be had now.
+        """
+        for feed in self._binder.feeds().values():
+            feed.warm()
 
     async def warm_async(self) -> None:
-        """Fetch what verifying needs, as ``warm`` does."""
+        """Fetch what verifying needs, as ``warm`` does, without holding up the event loop."""
+        for feed in self._binder.feeds().values():
+            await feed.warm_async()
 
     def close(self) -> None:
-        """Stop what runs in the background. Keys given as objects start nothing."""
+        """Stop what runs in the background. Fetched keys go on to count until they are too old.
+
+        A key set that serves another verifier too goes on for that one.
+        """
+        for feed in self._binder.feeds().values():
+            feed._unwatch(self._keys_changed)
 
     def __enter__(self) -> Self:
         return self

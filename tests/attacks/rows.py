@@ -19,13 +19,10 @@ _HTTP = "nothing reads HTTP requests before the integrations"
 WAITING = {
     "A12": _EXAMPLES,
     "A14": _ENCRYPTION,
-    "B19": _REMOTE,
     **{f"D{number}": _ENCRYPTION for number in (*range(1, 10), 12, 13, 14)},
     "H9": _REVOCATION,
     "H10": "one-time client assertions come with the introspection responder",
     "I15": "token exchange comes with sessions and introspection",
-    "J3": _REMOTE,
-    "J4": _REMOTE,
     "K1": _SESSIONS,
     "K2": _SESSIONS,
     "K3": _REVOCATION,

@@ -408,7 +408,7 @@ def test_i11_past_its_deadline_a_source_vouches_for_nothing() -> None:
         hot(way_in, TEXT)
         _clock.set_monotonic_clock_for_tests(1_010 * second)
         before = hits(way_in)
-        way_in.verify(TEXT)
+        refuses(way_in, TEXT, "key_fetch_failed")
         assert hits(way_in) == before
         source.expire_at(1_020 * second)
         way_in.verify(TEXT)

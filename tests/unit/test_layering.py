@@ -63,6 +63,7 @@ NETWORK_ROOMS = (
     # The one place that fetches for key sets, also for those who do not refresh: discovery, the command line.
     "keys/fetch.py",
     "keys/remote.py",
+    "keys/flight.py",  # waits in event loops
     "introspection/client.py",
     "stores/redis.py",
     "gateway/",
@@ -75,6 +76,7 @@ RANDOM_ROOMS = (
     "issuing/",
     "sessions/",
     "keys/primitives.py",
+    "keys/remote.py",  # jitter
     "introspection/client.py",
     "cli/",
     "audit/",

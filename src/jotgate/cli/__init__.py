@@ -7,8 +7,8 @@ inside ``run``, so that help and usage errors answer in milliseconds.
 Exit codes, the same for every command:
 
 - 0: accepted (``verify``), readable (``inspect``), as expected (``demo``), sound (``jwks``, ``doctor``), done
-  (``keygen``, ``sign``, ``bench``)
-- 1: refused, unreadable, not sound, or not as expected
+  (``keygen``, ``sign``, ``keys``, ``bench``)
+- 1: refused, unreadable, not sound, not as expected, or not yet (``keys rotate``)
 - 2: usage: a bad option, key, policy or file
 - 3: cannot decide
 """
@@ -43,6 +43,7 @@ COMMANDS = {
     "sign": "issue a token",
     "jwks": "look at a published key set: show, lint, diff, thumbprint",
     "doctor": "examine the address that an issuer publishes its keys at",
+    "keys": "keep an issuer's keys: rotate them, drop one that was compromised",
     "demo": "see the whole engine at work on this machine",
     "bench": "measure it on this machine, beside the other libraries here",
 }

@@ -28,7 +28,11 @@ class _Unbound:
         self.material = material
 
     def bound_to(self, algorithms: tuple[str, ...]) -> VerificationKey | None:
-        """Return the key for the only one of these algorithms that it can serve, None if there is none."""
+        """Return the key for the only one of these algorithms that it can serve, None if there is none.
+
+        Raises:
+            InvalidKeyError: ``invalid_key``: there are several.
+        """
         fits = [row.name for row in self.material.candidates() if row.name in algorithms]
         if not fits:
             return None
@@ -63,9 +67,10 @@ class KeySet(Frozen):
         InvalidKeyError: ``invalid_key``.
     """
 
-    __slots__ = ("_keys", "_skipped", "_table", "_unbound")
+    __slots__ = ("_keys", "_lenient", "_skipped", "_table", "_unbound")
 
     _keys: tuple[VerificationKey, ...]
+    _lenient: bool
     _skipped: tuple[Skipped, ...]
     _table: KeyTable
     _unbound: tuple[_Unbound, ...]
@@ -107,7 +112,7 @@ class KeySet(Frozen):
         Spec: RFC 7517 section 5, RFC 8725 section 3.1.
         """
         allowed = None if algorithms is None else resolve_algorithms(algorithms)
-        entries = _entries(document)
+        entries = [read_members(entry) for entry in _listed(_read_document(document))]
         _refuse_mixed_types(entries)
         keys: list[VerificationKey] = []
         unbound: list[_Unbound] = []
@@ -126,7 +131,53 @@ class KeySet(Frozen):
         return cls._assembled(_Parts(tuple(keys), tuple(unbound), tuple(skipped)))
 
     @classmethod
-    def _assembled(cls, parts: _Parts) -> Self:
+    def _from_remote(
+        cls, document: bytes, algorithms: tuple[str, ...] | None, *, max_keys: int
+    ) -> tuple[Self, Mapping[str, Any]]:
+        """Load what somebody else publishes: a key that cannot be used is skipped and says why, and the others serve.
+
+        Secrets and private keys are never taken. Two different keys under one kid and algorithm are both left out. The
+        set may end up empty.
+
+        Args:
+            document: The text.
+            algorithms: Canonical names: what a key without ``alg`` may serve. None: what the policy allows.
+            max_keys: The most keys that are read.
+
+        Returns:
+            The set, and the members of the document.
+
+        Raises:
+            InvalidKeyError: ``invalid_key``: not a JWK set, or one of more keys than that.
+        """
+        members = _read_document(document)
+        entries = _listed(members)
+        if len(entries) > max_keys:
+            raise InvalidKeyError(f"the JWK set has more than {max_keys} keys")
+        keys: list[VerificationKey] = []
+        unbound: list[_Unbound] = []
+        skipped: list[Skipped] = []
+        for entry in entries:
+            try:
+                outcome = _load_published(entry, algorithms)
+            except InvalidKeyError as error:
+                outcome = str(error)
+            if isinstance(outcome, VerificationKey):
+                keys.append(outcome)
+            elif isinstance(outcome, _Unbound):
+                unbound.append(outcome)
+            else:
+                skipped.append((_shown_kid(entry) if isinstance(entry, Mapping) else None, outcome))
+        return cls._assembled(_Parts(tuple(keys), tuple(unbound), tuple(skipped)), lenient=True), members
+
+    @classmethod
+    def _empty(cls) -> Self:
+        return cls._assembled(_Parts((), (), ()), lenient=True)
+
+    @classmethod
+    def _assembled(cls, parts: _Parts, *, lenient: bool = False) -> Self:
+        if lenient:
+            return cls._built(_without_conflicts(parts), lenient=True)
         distinct: dict[tuple[str | None, str], VerificationKey] = {}
         for key in parts.keys:
             same = distinct.setdefault((key.kid, key._canonical), key)
@@ -140,10 +191,15 @@ class KeySet(Frozen):
         symmetric = {key._members is None for key in keys} | {each.material.is_secret for each in parts.unbound}
         if len(symmetric) > 1:
             raise InvalidKeyError("the key set mixes secrets and public keys: keep them in different sets")
+        return cls._built(parts._replace(keys=keys), lenient=False)
+
+    @classmethod
+    def _built(cls, parts: _Parts, *, lenient: bool) -> Self:
         return cls._build(
-            _keys=keys,
+            _keys=parts.keys,
+            _lenient=lenient,
             _skipped=parts.skipped,
-            _table=KeyTable([key._handle for key in keys]),
+            _table=KeyTable([key._handle for key in parts.keys]),
             _unbound=parts.unbound,
         )
 
@@ -153,12 +209,24 @@ class KeySet(Frozen):
             return self
         keys, skipped = list(self._keys), list(self._skipped)
         for each in self._unbound:
-            key = each.bound_to(algorithms)
+            reason = _NOT_ALLOWED
+            try:
+                key = each.bound_to(algorithms)
+            except InvalidKeyError as error:
+                if not self._lenient:
+                    raise
+                key, reason = None, str(error)
             if key is None:
-                skipped.append((each.kid, _NOT_ALLOWED))
+                skipped.append((each.kid, reason))
             else:
                 keys.append(key)
-        return self._assembled(_Parts(tuple(keys), (), tuple(skipped)))
+        return self._assembled(_Parts(tuple(keys), (), tuple(skipped)), lenient=self._lenient)
+
+    def _with_known(self, known: KeySet) -> KeySet:
+        """Return the set with the objects of `known` for its equal keys: they are prepared already."""
+        before = {key: key for key in known}
+        keys = tuple(before.get(key, key) for key in self._keys)
+        return self._built(_Parts(keys, self._unbound, self._skipped), lenient=self._lenient)
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -178,8 +246,8 @@ class KeySet(Frozen):
         return len(self._keys)
 
     def __bool__(self) -> bool:
-        # A set is never empty, though all its keys may still be without algorithm.
-        return True
+        # all its keys may still be without algorithm
+        return bool(self._keys or self._unbound)
 
     def __iter__(self) -> Iterator[VerificationKey]:
         return iter(self._keys)
@@ -198,6 +266,18 @@ class KeySet(Frozen):
 
 
 _NOT_ALLOWED = "it names no algorithm, and none that is allowed goes with its type"
+_SYMMETRIC = "it is a secret (oct): whoever can read the set could sign"
+_CONFLICT = "another key of the set has its kid and algorithm: no token could tell them apart"
+
+
+def _without_conflicts(parts: _Parts) -> _Parts:
+    """Leave out every key whose kid and algorithm are another key's, too; the same key twice is one key."""
+    named: dict[tuple[str | None, str], set[VerificationKey]] = {}
+    for key in parts.keys:
+        named.setdefault((key.kid, key._canonical), set()).add(key)
+    keys = tuple(key for group in named.values() for key in group if len(group) == 1)
+    left_out = tuple((kid, _CONFLICT) for (kid, _), group in named.items() for _ in group if len(group) > 1)
+    return parts._replace(keys=keys, skipped=parts.skipped + left_out)
 
 
 def _load(entry: Mapping[str, object], allowed: tuple[str, ...] | None) -> VerificationKey | _Unbound | str:
@@ -217,15 +297,24 @@ def _load(entry: Mapping[str, object], allowed: tuple[str, ...] | None) -> Verif
     return VerificationKey._bound(material, *bind(material, None), kid) if len(material.candidates()) == 1 else unbound
 
 
-def _entries(document: object) -> list[dict[str, object]]:
+def _load_published(entry: object, allowed: tuple[str, ...] | None) -> VerificationKey | _Unbound | str:
+    members = read_members(entry)
+    return _SYMMETRIC if members.get("kty") == "oct" else _load(members, allowed)
+
+
+def _read_document(document: object) -> Mapping[str, Any]:
     members = _parse(document) if isinstance(document, str | bytes) else document
     if not isinstance(members, Mapping):
         raise InvalidKeyError(f"a JWK set is JSON text or a mapping, not {type(members).__name__}")
+    return members
+
+
+def _listed(members: Mapping[str, Any]) -> list[object]:
     keys = members.get("keys")
     if not isinstance(keys, list | tuple):
         advice = "; for a single JWK use VerificationKey.from_jwk" if "kty" in members else ""
         raise InvalidKeyError(f'a JWK set has an array of keys under "keys"{advice}')
-    return [read_members(entry) for entry in keys]
+    return list(keys)
 
 
 def _parse(text: str | bytes) -> object:

@@ -51,3 +51,30 @@ class EpochCounter(Protocol):
 
     def advance(self) -> int:
         """Begin the next epoch, for every process that shares the counter, and return it."""
+
+
+class PrivateKeys(Protocol):
+    """Makes and keeps the private keys of a key ring where they are: a directory, a KMS, an HSM."""
+
+    def create(self, algorithm: str) -> Signer:
+        """Make a key pair that outlives the process, and return what signs with it.
+
+        Its ``kid`` is one that no key of the issuer ever had; whoever keeps the key finds it again by it. A key that
+        was made but that the ring then could not enter into its manifest stays behind.
+        """
+
+    def load(self, kid: str, algorithm: str) -> Signer:
+        """Return what signs with a key that ``create`` made, in this process or another."""
+
+    def destroy(self, kid: str) -> None:
+        """Destroy a private key; one that is not there is destroyed. Called again until it has not raised."""
+
+
+class KeyWrap(Protocol):
+    """Encrypts what is written to disk, by a key that is kept elsewhere."""
+
+    def wrap(self, data: bytes) -> bytes:
+        """Return ``data`` encrypted and authenticated."""
+
+    def unwrap(self, data: bytes) -> bytes:
+        """Return what was wrapped, or raise if it was not wrapped by this key or was altered."""

@@ -1,0 +1,101 @@
+"""One fetch under way, and those who wait for it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from .document import Answer, Question, obtain
+from .fetch import fetch_failed
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+MOST_LEFT_ALONE = 4
+"""Fetches past their deadline that may still hang, before no more are begun."""
+
+
+class Flight:
+    """One fetch. It lands once: when its answer has been taken over, or given up."""
+
+    __slots__ = ("_landed", "_lock", "_loops", "ok", "waiting")
+
+    def __init__(self) -> None:
+        self.ok = False
+        self.waiting = 0
+        """How many requests wait. Changed under the lock of whoever owns the flight."""
+        self._landed = threading.Event()
+        self._lock = threading.Lock()
+        self._loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+
+    def land(self, ok: bool) -> None:
+        """Let everybody go on who waits."""
+        with self._lock:
+            self.ok = ok
+            self._landed.set()
+            loops, self._loops = self._loops, []
+        for loop, future in loops:
+            try:
+                loop.call_soon_threadsafe(_settle, future)
+            except RuntimeError:  # that loop is closed: nobody waits there any more
+                continue
+
+    def wait(self, seconds: float) -> bool | None:
+        """Wait for the landing: True if it brought keys, None if it did not or takes longer."""
+        return True if self._landed.wait(seconds) and self.ok else None
+
+    async def wait_async(self, seconds: float) -> bool | None:
+        """As `wait`, in an event loop."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        with self._lock:
+            if self._landed.is_set():
+                return self.ok or None
+            self._loops.append((loop, future))
+        try:
+            await asyncio.wait_for(future, seconds)
+        except TimeoutError:
+            return None
+        return self.ok or None
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def carry_out(question: Question, left_alone: list[threading.Thread]) -> Answer | Exception:
+    """Fetch on a thread of its own, and wait for it until the deadline."""
+    left_alone[:] = [thread for thread in left_alone if thread.is_alive()]
+    if len(left_alone) >= MOST_LEFT_ALONE:
+        return fetch_failed(f"{MOST_LEFT_ALONE} earlier fetches have not ended: does the given fetch hang?")
+    came: list[Answer | Exception] = []
+    done = threading.Event()
+
+    def run() -> None:
+        try:
+            came.append(obtain(question))
+        except Exception as error:
+            came.append(error)
+        finally:
+            done.set()
+
+    thread = threading.Thread(target=run, name="jotgate-fetch", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        return fetch_failed("no thread could be started for the fetch")
+    if not done.wait(question.timeout) or not came:
+        left_alone.append(thread)
+        return fetch_failed(f"no answer within the timeout of {question.timeout:g} s")
+    return came[0]
+
+
+def in_event_loop() -> bool:
+    """Whether this thread runs one, so that it must not wait."""
+    asyncio = sys.modules.get("asyncio")  # who has not loaded it runs no loop
+    return asyncio is not None and asyncio._get_running_loop() is not None

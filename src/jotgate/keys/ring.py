@@ -1,0 +1,410 @@
+"""An issuer's keys through their life: published before they sign, and until nothing they signed can be valid."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, final
+
+from .._clock import now
+from ..errors import JotgateError, PolicyError, StoreUnavailableError
+from . import lifecycle
+from .key import SigningKey
+from .lifecycle import Compromise, KeyRecord, Maintained, Protection, RingState, Settings
+from .ring_feed import EPOCHS_ELSEWHERE, RingFeed, asked, known_epoch
+from .ring_store import RingStore
+from .ring_writer import Draft, found, writing
+from .signers import FileKeys, UnknownKeys, loaded
+
+if TYPE_CHECKING:
+    from ..stores.protocol import EpochCounter, KeyWrap, PrivateKeys, Signer
+    from .maintenance import Maintenance
+
+__all__ = ["Compromise", "KeyRecord", "KeyRing", "Maintained", "Settings"]
+
+_TRIES = 20
+
+
+@final
+class KeyRing(RingFeed):
+    """The signing keys of one issuer in a directory that several processes share.
+
+    A key is made and published (next), signs once every cache has it (active), is still published until nothing it
+    signed can be valid (retiring), and is gone. A running process notices what another one changed within a second.
+    Give it to a ``Verifier`` in place of a ``KeySet`` to verify what the issuer signs. Threads may share it. It needs
+    POSIX.
+
+    Args:
+        path: The directory: mode 0700, files 0600, yours.
+        create: Make a ring if there is none there.
+        algorithm: What new keys sign with (``ES256``); not of shared secrets.
+        publish_ahead: Seconds that a key is published before it signs (86400); at least 3600 and `cache_time`.
+        token_lifetime: Seconds that a token lives at most (900).
+        leeway: Seconds of clock skew that verifiers forgive (60).
+        cache_time: Seconds that anybody's cache may hold the JWKS (3600).
+        allow_short_times: Allow a `publish_ahead` under 3600: for tests, and for those who own every cache.
+        passphrase: Encrypts the private key files, `str` (taken as UTF-8) or `bytes`.
+        wrap: Encrypts them instead by a key that is kept elsewhere, such as in a KMS.
+        private_keys: Keeps the private keys instead of the directory: a KMS or an HSM.
+        epochs: Counts the epochs instead of the manifest, for issuers on several machines. ``current`` is asked on the
+            request path up to twice a second: it answers from memory.
+        adopt: A key that already signs, with its kid: the first active key of a ring that is made.
+        check_keys: Load the active private key at once; False opens a ring that is to be repaired.
+
+    The settings are kept in the ring when it is made, and need not be given again. Without what its private keys are
+    kept by, a ring can be opened to publish, to verify, and to drop a key.
+
+    Raises:
+        PolicyError: ``invalid_policy``: there is no ring and `create` is not True; a setting is out of range, or given
+            again and different; what protects the keys is not what the ring was made with.
+        InvalidKeyError: ``invalid_key``: directory, manifest or key file is open to others, somebody else's, a link,
+            damaged, or the passphrase is wrong.
+        StoreUnavailableError: ``store_unavailable``: it cannot be read or written.
+
+    Spec: RFC 7517 section 5; RFC 7638 for thumbprints, which are the kids of keys made here.
+    """
+
+    __slots__ = ("_keeper", "_maintenance", "_proved", "_signer")
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        create: bool = False,
+        algorithm: str | None = None,
+        publish_ahead: float | None = None,
+        token_lifetime: float | None = None,
+        leeway: float | None = None,
+        cache_time: float | None = None,
+        allow_short_times: bool | None = None,
+        passphrase: bytes | str | None = None,
+        wrap: KeyWrap | None = None,
+        private_keys: PrivateKeys | None = None,
+        epochs: EpochCounter | None = None,
+        adopt: SigningKey | None = None,
+        check_keys: bool = True,
+    ) -> None:
+        given = _given(
+            algorithm=algorithm,
+            publish_ahead=publish_ahead,
+            token_lifetime=token_lifetime,
+            leeway=leeway,
+            cache_time=cache_time,
+            allow_short_times=allow_short_times,
+        )
+        protection = _protection(passphrase, wrap, private_keys)
+        store = RingStore(path)
+        keys = private_keys or FileKeys(store.path, protection, passphrase, wrap)
+        if not store.exists():
+            if not create:
+                raise PolicyError("there is no key ring in this directory, and none is to be made (create)")
+            found(store, keys, Settings(**given), protection, counts_epochs=epochs is None, adopt=adopt)
+        super().__init__(store, epochs)
+        state = self._snapshot.state
+        _refuse_other_settings(state, given)
+        if adopt is not None and all(key.thumbprint != adopt.thumbprint() for key in state.keys):
+            raise PolicyError("only a ring that is made adopts a key; in this one, stage lets a key of yours wait")
+        self._keeper = _chosen(state, protection, keys, store)
+        self._maintenance: list[Maintenance] = []
+        self._proved = False
+        self._signer: Signer | None = None
+        if check_keys and protection == state.protection:
+            self.signer()
+            self._proved = True
+
+    @property
+    def settings(self) -> Settings:
+        """What the ring was made with."""
+        return self._current().state.settings
+
+    @property
+    def protection(self) -> Protection:
+        """How the private keys are kept: ``none`` (files of mode 0600), ``passphrase``, ``wrap``, or ``elsewhere``."""
+        return self._current().state.protection
+
+    @property
+    def keys(self) -> tuple[KeyRecord, ...]:
+        """Every key of the ring, those that are gone until ``prune``."""
+        return self._current().state.records(now())
+
+    @property
+    def distrusted(self) -> tuple[Compromise, ...]:
+        """The keys that were compromised, for ever."""
+        return self._current().state.distrusted
+
+    @property
+    def undestroyed(self) -> tuple[str, ...]:
+        """Kids of private keys that are still to be destroyed; the next writer tries again."""
+        return self._current().state.condemned
+
+    @property
+    def may_rotate_at(self) -> float | None:
+        """The Unix time from which on ``rotate`` may be called; None while no key waits."""
+        return self._current().state.may_rotate_at
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that new tokens carry and verifiers demand.
+
+        Raises:
+            PolicyError: ``invalid_policy``: it is counted elsewhere, and no counter was given.
+        """
+        return known_epoch(self._current().epoch)
+
+    @property
+    def epochs(self) -> EpochCounter:
+        """The counter of epochs: ``advance`` takes back every token that was issued until now."""
+        return _RingEpochs(self) if self._epochs is None else self._epochs
+
+    def signer(self) -> Signer:
+        """Return what signs with the active key; ask again for every token.
+
+        Cost: a look at the manifest twice a second, else two clock readings.
+
+        Raises:
+            StoreUnavailableError: ``store_unavailable``: the manifest or the private key is not there any more.
+            InvalidKeyError: ``invalid_key``: one of them is damaged or open to others.
+            PolicyError: ``invalid_policy``: the passphrase, wrap or keeper of the private keys was not given.
+        """
+        for attempt in range(_TRIES):
+            active = self._current().state.active
+            held = self._signer
+            if held is not None and held.kid == active.kid:
+                return held
+            try:
+                self._signer = loaded(self._keeper, active)
+            except JotgateError:
+                # Perhaps the key was compromised between the two reads, and its file is gone.
+                self._look()
+                if attempt == _TRIES - 1 or self._current().state.active.kid == active.kid:
+                    raise
+        raise StoreUnavailableError("the key ring changes faster than it can be read")
+
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """Return the JWKS to publish: ``{"keys": [...]}``, public members only, the active key first."""
+        return self._current().key_set.to_jwks()
+
+    def rotate(self) -> KeyRecord:
+        """Let the waiting key sign, the active one retire, and a new one wait.
+
+        Returns:
+            The key that signs now.
+
+        Raises:
+            PolicyError: ``invalid_policy``: the waiting key has not been published for long enough; the message says
+                when it will have.
+        """
+        with self._writing() as draft:
+            draft.rotate()
+            kid = draft.state.active.kid
+        return next(record for record in self.keys if record.kid == kid)
+
+    def stage(self, algorithm: str | None = None, *, key: SigningKey | None = None) -> KeyRecord:
+        """Replace the waiting key, whose wait begins anew; so an issuer changes its algorithm.
+
+        Args:
+            algorithm: Of the new key and of those after it; the ring's if None.
+            key: A key that was made elsewhere, in place of a new one.
+
+        Returns:
+            The key that waits now.
+
+        Raises:
+            PolicyError: ``invalid_policy``: not an algorithm of key pairs; both arguments; `key` was compromised once
+                or its kid used; `key`, where the private keys are not kept in the directory.
+        """
+        with self._writing() as draft:
+            if key is None:
+                fresh = draft.create(lifecycle.check_algorithm(algorithm or draft.state.settings.algorithm))
+            elif algorithm is not None:
+                raise PolicyError("a key has its algorithm: give one of algorithm and key")
+            else:
+                fresh = draft.take(key)
+            draft.state = lifecycle.staged(draft.state, fresh)
+        return next(record for record in self.keys if record.kid == fresh.kid)
+
+    def compromise(self, kid: str) -> Compromise:
+        """Drop a key at once and for ever, and take back every token issued until now.
+
+        The key leaves the JWKS and its private key is destroyed. If it was the active one, the waiting key signs from
+        now on, however long it has waited. A new key waits. The next epoch begins. Verifiers fed by the ring in this
+        process know it when the call returns, those in others within a second. What it cannot do is reach other
+        people's JWKS caches: the report says until when they may hold the key.
+
+        Called again for the same key, it does what a crash or an unreachable epoch counter left undone, and reports
+        the same.
+
+        Args:
+            kid: Of a key in any state.
+
+        Raises:
+            PolicyError: ``invalid_policy``: the ring has no such key.
+            StoreUnavailableError: ``store_unavailable``: the ring cannot be written; or the key was dropped, but the
+                epoch counter could not be asked: call again.
+        """
+        with self._writing() as draft:
+            if not any(each.kid == kid for each in draft.state.distrusted):
+                draft.drop(kid)
+        self._finish_epochs()
+        return next(each for each in self.distrusted if each.kid == kid)
+
+    def prune(self) -> tuple[str, ...]:
+        """Remove what is gone: keys from the manifest, private keys that will not sign again, files nobody names.
+
+        Returns:
+            The kids that left the ring.
+        """
+        with self._writing() as draft:
+            return draft.gone()
+
+    def maintain(self, *, rotate_every: float | None = None) -> Maintained:
+        """Do what is due: prune, make a missing waiting key, finish a compromise, rotate.
+
+        Call it as often as you like, from as many processes as you like.
+
+        Args:
+            rotate_every: Rotate if the active key has signed for as many seconds and the waiting one may; None: never.
+
+        Raises:
+            PolicyError: ``invalid_policy``: `rotate_every` is not a number above 0.
+        """
+        if rotate_every is not None and not (type(rotate_every) in (int, float) and rotate_every > 0):
+            raise PolicyError("rotate_every is a number of seconds above 0")
+        made = rotated = None
+        with self._writing() as draft:
+            if draft.state.waiting is None:
+                fresh = draft.create(draft.state.settings.algorithm)
+                draft.state = lifecycle.staged(draft.state, fresh)
+                made = fresh.kid
+            if rotate_every is not None and draft.is_due(rotate_every):
+                draft.rotate()
+                rotated = draft.state.active.kid
+            removed = draft.gone()
+        return Maintained(rotated, made, removed, self._finish_epochs())
+
+    def start_maintaining(
+        self,
+        interval: float = 60.0,
+        *,
+        rotate_every: float | None = None,
+        on_error: Callable[[Exception], object] | None = None,
+    ) -> Maintenance:
+        """Call ``maintain`` on a thread, now and every `interval` seconds, until ``close``.
+
+        Args:
+            interval: Seconds from one time to the next.
+            rotate_every: As for ``maintain``.
+            on_error: Gets what ``maintain`` raises; if None, it is logged as a warning of ``jotgate.keys``. It is tried
+                again after `interval` in any case.
+
+        Returns:
+            The running maintenance, to be closed by itself; it is a context manager.
+        """
+        from .maintenance import Maintenance
+
+        started = Maintenance(lambda: self.maintain(rotate_every=rotate_every), interval, on_error)
+        self._maintenance.append(started)
+        return started
+
+    def close(self) -> None:
+        """Stop the threads of ``start_maintaining``. The ring can still be used."""
+        while self._maintenance:
+            self._maintenance.pop().close()
+
+    def reconfigure(self, **settings: Any) -> Settings:
+        """Change times of the ring; what was signed under longer ones is still waited for.
+
+        Args:
+            settings: ``publish_ahead``, ``token_lifetime``, ``leeway``, ``cache_time``, ``allow_short_times``, as when
+                the ring was made. The algorithm is changed by ``stage``.
+
+        Raises:
+            PolicyError: ``invalid_policy``: no such setting, or out of range.
+        """
+        if not settings.keys() <= set(Settings._fields) - {"algorithm"}:
+            raise PolicyError("reconfigure takes publish_ahead, token_lifetime, leeway, cache_time, allow_short_times")
+        with self._writing() as draft:
+            changed = draft.state.settings._replace(**settings)
+            lifecycle.check_settings(changed)
+            draft.state = lifecycle.reconfigured(draft.state, changed)
+        return self.settings
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        keys = ", ".join(f"{key.kid!r}: {key.state(now())}" for key in self._snapshot.state.keys)
+        return f"KeyRing({keys})"
+
+    @contextmanager
+    def _writing(self) -> Iterator[Draft]:
+        self._notice_fork()
+        with writing(self._store, self._keeper, proved=self._proved) as draft:
+            yield draft
+        self._look()
+
+    def _finish_epochs(self) -> int | None:
+        """Begin the epoch that a compromise still waits for, where it is counted elsewhere."""
+        if self._epochs is None or all(each.epoch is not None for each in self._current().state.distrusted):
+            return None
+        epoch = asked(self._epochs.advance)
+        with self._writing() as draft:
+            draft.state = lifecycle.epoch_begun(draft.state, epoch)
+        return epoch
+
+
+class _RingEpochs:
+    """The counter in the manifest."""
+
+    __slots__ = ("_ring",)
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._ring = ring
+
+    def current(self) -> int:
+        return self._ring.epoch
+
+    def advance(self) -> int:
+        with self._ring._writing() as draft:
+            if not draft.state.counts_epochs:
+                raise PolicyError(EPOCHS_ELSEWHERE)
+            epoch = draft.state.epoch + 1
+            draft.state = draft.state._replace(epoch=epoch)
+        return epoch
+
+
+def _given(**settings: Any) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _refuse_other_settings(state: RingState, given: dict[str, Any]) -> None:
+    for name, value in given.items():
+        kept = getattr(state.settings, name)
+        if kept != value:
+            changed = "stage" if name == "algorithm" else "reconfigure"
+            raise PolicyError(f"{name} is {value!r} here and {kept!r} in the key ring: leave it out, or see {changed}")
+
+
+def _protection(passphrase: object, wrap: object, private_keys: object) -> Protection:
+    ways: dict[Protection, object] = {"passphrase": passphrase, "wrap": wrap, "elsewhere": private_keys}
+    given = [way for way, value in ways.items() if value is not None]
+    if len(given) > 1:
+        raise PolicyError("give one of passphrase, wrap and private_keys")
+    if passphrase is not None and (not isinstance(passphrase, str | bytes) or not passphrase):
+        raise PolicyError("passphrase is str or bytes, and not empty")
+    return given[0] if given else "none"
+
+
+def _chosen(state: RingState, given: Protection, keys: PrivateKeys, store: RingStore) -> PrivateKeys:
+    if given == state.protection:
+        return keys
+    if given == "none":
+        return UnknownKeys() if state.protection == "elsewhere" else FileKeys(store.path, state.protection)
+    raise PolicyError(
+        f"the private keys of this ring are kept otherwise ({state.protection}) than this asks for ({given})"
+    )

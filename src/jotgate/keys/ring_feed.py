@@ -1,0 +1,216 @@
+"""The reading side of a key ring: what its manifest said at the last look, and verifiers that are told of news."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .._clock import monotonic_ns_now, now
+from ..errors import JotgateError, PolicyError, StoreUnavailableError
+from .feed import KeyFeed, Supply, Want
+from .fetch import fetch_failed
+from .key import VerificationKey
+from .keyset import KeySet
+from .lifecycle import RingState
+from .manifest import verification_key
+from .ring_store import Mark, RingStore
+
+if TYPE_CHECKING:
+    from ..stores.protocol import EpochCounter
+
+_SECOND = 1_000_000_000
+_LOOK_NS = _SECOND // 2
+_LEASE_NS = _SECOND
+_ORDER = {"active": 0, "next": 1, "retiring": 2}
+EPOCHS_ELSEWHERE = "the epochs of this ring are counted elsewhere: give epochs"
+
+
+class Snapshot(NamedTuple):
+    """What was found at the last look."""
+
+    state: RingState
+    mark: Mark
+    keys: dict[str, VerificationKey]
+    """What is published, by kid."""
+    key_set: KeySet
+    """The same; the active key first."""
+    epoch: int | None
+    """None: it is counted elsewhere, and no counter was given."""
+    next_gone: float
+    """The wall time from which on one of the keys is gone."""
+
+
+class RingFeed(KeyFeed):
+    """A feed of the published keys of a ring, on a lease of one second: a ring that cannot be read is not trusted.
+
+    A look costs one ``lstat``. Nothing here waits for a writer.
+
+    Args:
+        store: The directory.
+        epochs: Counts the epochs where the ring does not.
+
+    Raises:
+        JotgateError: as `RingStore.read`.
+        PolicyError: ``invalid_policy``: a counter is given, and the ring counts by itself.
+    """
+
+    __slots__ = ("_epochs", "_failure", "_lock", "_look_at", "_pid", "_snapshot", "_store", "_usable_until")
+
+    def __init__(self, store: RingStore, epochs: EpochCounter | None) -> None:
+        super().__init__()
+        self._store = store
+        self._epochs = epochs
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        self._failure: JotgateError | None = None
+        state, mark = store.read()
+        if epochs is not None and state.counts_epochs:
+            raise PolicyError("the key ring counts its epochs itself: it was made without a counter")
+        self._adopt(self._taken(state, mark, None))
+
+    def _supply(self) -> Supply:
+        snapshot = self._snapshot
+        return Supply(snapshot.key_set, self._usable_until, known_epoch(snapshot.epoch))
+
+    def _renew(self, want: Want) -> bool:
+        before = self._snapshot
+        self._look()
+        return self._failure is None and (want == "usable" or self._snapshot is not before)
+
+    async def _renew_async(self, want: Want) -> bool:
+        return self._renew(want)  # one look at a local file
+
+    def stats(self) -> dict[str, Any]:
+        """Return what verifiers are given now.
+
+        Returns:
+            ``path``; ``state``, ``fresh`` or ``dead``; ``keys`` that are published; ``epoch``, None where it is not
+            known; ``last_error``, empty while the ring can be read.
+        """
+        self._look()
+        snapshot, failure = self._snapshot, self._failure
+        return {
+            "path": str(self._store.path),
+            "state": "fresh" if failure is None else "dead",
+            "keys": len(snapshot.key_set),
+            "epoch": snapshot.epoch,
+            "last_error": "" if failure is None else str(failure),
+        }
+
+    def warm(self) -> None:
+        """Look at the ring now.
+
+        Raises:
+            KeyFetchError: ``key_fetch_failed``: it cannot be read; the message says why.
+        """
+        self._look()
+        if self._failure is not None:
+            raise fetch_failed(str(self._failure))
+
+    async def warm_async(self) -> None:
+        """As `warm`: one look at a local file."""
+        self.warm()
+
+    def _current(self) -> Snapshot:
+        """Return what the ring is, at most half a second ago.
+
+        Raises:
+            JotgateError: It cannot be read any more.
+        """
+        if self._failure is not None or monotonic_ns_now() >= self._look_at or now() >= self._snapshot.next_gone:
+            self._look()
+        failure = self._failure
+        if failure is not None:
+            raise type(failure)(*failure.args)
+        return self._snapshot
+
+    def _look(self) -> None:
+        """See whether the manifest has changed, read it if it has, and tell whoever watches."""
+        self._notice_fork()
+        with self._lock:
+            news = self._take_news()
+        if news:
+            self._tell()
+
+    def _take_news(self) -> bool:
+        before = self._snapshot
+        try:
+            mark = self._store.mark()
+            if mark != before.mark:
+                snapshot = self._taken(*self._store.read(), before)
+            elif now() >= before.next_gone:
+                snapshot = self._taken(before.state, mark, before)
+            else:
+                epoch = self._epoch_of(before.state)
+                snapshot = before if epoch == before.epoch else before._replace(epoch=epoch)
+        except JotgateError as error:
+            was_usable = self._failure is None
+            self._failure = error.with_traceback(None)
+            self._usable_until = 0
+            return was_usable
+        if snapshot is before and self._failure is None and monotonic_ns_now() < self._look_at:
+            return False  # nothing new, and the lease is young
+        self._adopt(snapshot)
+        return True
+
+    def _adopt(self, snapshot: Snapshot) -> None:
+        moment = monotonic_ns_now()
+        self._snapshot = snapshot
+        self._usable_until = moment + _LEASE_NS
+        self._look_at = moment + _LOOK_NS
+        self._failure = None
+
+    def _taken(self, state: RingState, mark: Mark, before: Snapshot | None) -> Snapshot:
+        moment = now()
+        known = {} if before is None else before.keys
+        published = sorted(state.published(moment), key=lambda key: (_ORDER[key.state(moment)], -key.published_at))
+        keys = {}
+        for key in published:
+            # A key that stays is the same object: what was prepared for it need not be prepared again.
+            held = known.get(key.kid)
+            keys[key.kid] = held if held is not None and held.thumbprint() == key.thumbprint else verification_key(key)
+        next_gone = min((key.gone_at for key in published if key.gone_at is not None), default=float("inf"))
+        return Snapshot(state, mark, keys, KeySet(keys.values()), self._epoch_of(state), next_gone)
+
+    def _epoch_of(self, state: RingState) -> int | None:
+        if state.counts_epochs:
+            return state.epoch
+        return None if self._epochs is None else asked(self._epochs.current)
+
+    def _notice_fork(self) -> None:
+        """A child has its own locks: its parent may have held one when it forked."""
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._lock = threading.Lock()
+            self._store.forget_locks()
+
+
+def known_epoch(epoch: int | None) -> int:
+    """Return an epoch that is known.
+
+    Raises:
+        PolicyError: ``invalid_policy``: it is counted elsewhere, and no counter was given.
+    """
+    if epoch is None:
+        raise PolicyError(EPOCHS_ELSEWHERE)
+    return epoch
+
+
+def asked(counter: Callable[[], int]) -> int:
+    """Ask a counter of the caller's for an epoch.
+
+    Raises:
+        StoreUnavailableError: ``store_unavailable``: it raised.
+        PolicyError: ``invalid_policy``: what it returned is no epoch.
+    """
+    try:
+        epoch = counter()
+    except JotgateError:
+        raise
+    except Exception as error:
+        raise StoreUnavailableError(f"the epoch counter cannot be asked ({type(error).__name__})") from None
+    if type(epoch) is not int:
+        raise PolicyError("an epoch is an int")
+    return epoch
