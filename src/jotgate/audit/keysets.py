@@ -95,24 +95,27 @@ class SetView(NamedTuple):
         return tuple(key for key in self.keys if key.outcome != SKIPPED)
 
 
-def view(document: bytes | Mapping[str, Any], *, algorithms: Iterable[str] | None = None) -> SetView:
+def view(
+    document: bytes | Mapping[str, Any], *, algorithms: Iterable[str] | None = None, lone: bool = False
+) -> SetView:
     """Read a JWK set as a verifier that fetched it would.
 
     Args:
-        document: JSON text or its object; one JWK alone counts as a set of one.
+        document: JSON text or its object.
         algorithms: What the verifier's policy allows; None leaves open what the keys leave open.
+        lone: Take one JWK alone for a set of one.
 
     Raises:
-        InvalidKeyError: ``invalid_key``: not a strict JSON object with an array of objects under ``keys``.
+        InvalidKeyError: ``invalid_key``: not a strict JSON object with an array under ``keys``.
         PolicyError: ``invalid_policy``: `algorithms` is not a list of known names.
     """
     allowed = None if algorithms is None else resolve_algorithms(algorithms)
-    entries = _entries(document)
+    entries = _entries(document, lone)
     views = [_view(position, entry, allowed) for position, entry in enumerate(entries)]
     return SetView(tuple(_without_conflicts(views)), len(document) if isinstance(document, bytes) else None)
 
 
-def _entries(document: bytes | Mapping[str, Any]) -> list[dict[str, object]]:
+def _entries(document: bytes | Mapping[str, Any], lone: bool) -> list[object]:
     if isinstance(document, bytes):
         try:
             document = parse_object(document, "the JWK set")
@@ -120,43 +123,45 @@ def _entries(document: bytes | Mapping[str, Any]) -> list[dict[str, object]]:
             raise InvalidKeyError(
                 "this is not a strict JSON object (UTF-8, no member name twice, nothing behind it)"
             ) from None
-    if "kty" in document and "keys" not in document:
-        return [read_members(document)]
+    if lone and "kty" in document and "keys" not in document:
+        return [document]
     keys = document.get("keys")
     if not isinstance(keys, list | tuple):
         raise InvalidKeyError('a JWK set has an array of keys under "keys"')
-    if not all(isinstance(entry, Mapping) for entry in keys):
-        raise InvalidKeyError('an entry of "keys" is not an object')
-    return [dict(entry) for entry in keys]
+    return list(keys)
 
 
-def _view(position: int, entry: dict[str, object], allowed: tuple[str, ...] | None) -> KeyView:
-    shown = entry.get("kid")
-    kid = shown if isinstance(shown, str) else None
+def _view(position: int, entry: object, allowed: tuple[str, ...] | None) -> KeyView:
+    members: dict[str, Any] = {}
+    kid: str | None = None
     material: Material | None = None
-    cause: Cause = "secret"
+    cause: Cause = "kind"
     try:
-        if entry.get("kty") == "oct":
+        members = read_members(entry)
+        shown = members.get("kid")
+        kid = shown if isinstance(shown, str) else None
+        cause = "secret"
+        if members.get("kty") == "oct":
             raise InvalidKeyError(_SECRET)
         # Not only of keys that are used: what is for encryption has a thumbprint, too.
-        material = _sound(entry)
+        material = _sound(members)
         cause = "private"
-        refuse_private(entry)
+        refuse_private(members)
         cause = "kind"
-        reason = unsuitable(entry, "verify")
+        reason = unsuitable(members, "verify")
         if reason is not None:
             raise InvalidKeyError(reason)
         cause = "kid"
-        kid_of(entry)
+        kid_of(members)
         cause = "key" if material is None else "certificate"
-        material = load_public(entry)
+        material = load_public(members)
         cause = "algorithm"
-        names = _candidates(material, entry.get("alg"))
+        names = _candidates(material, members.get("alg"))
         cause = "policy"
         serves = _allowed(names, allowed)
     except InvalidKeyError as error:
-        return KeyView(position, entry, kid, SKIPPED, (), cause, str(error), material)
-    return KeyView(position, entry, kid, USED if len(serves) == 1 else OPEN, serves, None, "", material)
+        return KeyView(position, members, kid, SKIPPED, (), cause, str(error), material)
+    return KeyView(position, members, kid, USED if len(serves) == 1 else OPEN, serves, None, "", material)
 
 
 def _sound(entry: dict[str, object]) -> Material | None:
