@@ -28,8 +28,8 @@ _WAYS_OUT: Final[Mapping[Kind, str]] = {
     "secret": "a secret or a private key: keep it on the server, and look it up there by sub",
     "token": "a token inside a token: exchange it (RFC 8693), keep it on the server, or encrypt the outer one (JWE)",
     "stale": "a price or a balance is old once the token is issued: look it up on the server by sub",
-    "permissions": "fine-grained permissions go stale: issue roles or scopes, and let resource servers look up the rest "
-    "by sub or ask by introspection",
+    "permissions": "fine-grained permissions go stale: issue roles or scopes, and let resource servers look up the "
+    "rest by sub or ask by introspection",
     "long": f"a value longer than {MAX_TEXT} characters: look it up on the server by sub",
 }
 
@@ -112,8 +112,8 @@ def _in_object(members: Mapping[str, Any], shown: str, plain: str, readable: fro
         path = f"{plain}.{name}" if plain else name
         if path in readable:
             continue
-        kind_of_name = None if len(name) > MAX_TEXT else _shape_of(name)
-        visible = "*" if kind_of_name is not None or len(name) > 128 else name
+        kind_of_name = _kind_of_text(name)
+        visible = name if kind_of_name is None else "*"
         where = f"{shown}.{visible}" if shown else visible
         kind = kind_of_name or _kind_by_name(name, value)
         if kind is not None:
@@ -133,7 +133,7 @@ def _in_value(value: Any, shown: str, plain: str, readable: frozenset[str]) -> I
         for index, each in enumerate(value):
             yield from _in_value(each, f"{shown}[{index}]", plain, readable)
     elif isinstance(value, str):
-        kind = "long" if len(value) > MAX_TEXT and "-----BEGIN " not in value else _shape_of(value)
+        kind = _kind_of_text(value)
     else:
         kind = "payment" if type(value) is int and _is_card(str(value)) else None
     if kind is not None:
@@ -142,28 +142,35 @@ def _in_value(value: Any, shown: str, plain: str, readable: frozenset[str]) -> I
 
 # -- names -----------------------------------------------------------------------------------------------------------
 
-_PERSONAL = """
-    email email_address phone phone_number mobile mobile_number mobile_phone telephone fax_number
-    address street_address postal_address home_address billing_address shipping_address
-    birthdate birth_date date_of_birth dob birthday birthplace place_of_birth
-    given_name family_name middle_name first_name last_name surname full_name maiden_name
-    ssn social_security_number national_id national_identification_number personal_number tax_id tax_number
-    passport passport_number id_card_number driving_licence driving_license drivers_license
-    gender religion ethnicity race nationality marital_status sexual_orientation
-    medical_record health diagnosis blood_type salary income
-"""
-_PAYMENT = """
-    iban bic_iban bank_account bank_account_number account_number routing_number sort_code
-    card card_number credit_card credit_card_number debit_card debit_card_number pan cvv cvc cvv2
-"""
-_SECRET = """
-    password passwd passphrase pwd pass_word password_hash hashed_password secret secret_key client_secret
-    shared_secret app_secret api_key apikey api_secret private_key signing_key encryption_key master_key ssh_key
-    secret_access_key aws_secret_access_key connection_string credentials pin otp otp_secret totp_secret mfa_secret
-    recovery_code recovery_codes backup_codes security_answer
-"""
-_TOKEN = "access_token refresh_token id_token session_token bearer_token auth_token oauth_token api_token session_cookie"
-_STALE = "price prices unit_price total_price price_list discount_rate balance account_balance credit_limit credit_score"
+_WORDS: Final[Mapping[Kind, str]] = {
+    "personal": """
+        email email_address phone phone_number mobile mobile_number mobile_phone telephone fax_number address
+        street_address postal_address home_address billing_address shipping_address birthdate birth_date
+        date_of_birth dob birthday birthplace place_of_birth given_name family_name middle_name first_name
+        last_name surname full_name maiden_name ssn social_security_number national_id
+        national_identification_number personal_number tax_id tax_number passport passport_number id_card_number
+        driving_licence driving_license drivers_license gender religion ethnicity race nationality
+        marital_status sexual_orientation medical_record diagnosis blood_type salary income
+    """,
+    "payment": """
+        iban bic_iban bank_account bank_account_number account_number routing_number sort_code card card_number
+        credit_card credit_card_number debit_card debit_card_number pan cvv cvc cvv2
+    """,
+    "secret": """
+        password passwd passphrase pwd pass_word password_hash hashed_password secret secret_key client_secret
+        shared_secret app_secret api_key apikey api_secret private_key signing_key encryption_key master_key
+        ssh_key secret_access_key aws_secret_access_key connection_string credentials pin otp otp_secret
+        totp_secret mfa_secret recovery_code recovery_codes backup_codes security_answer
+    """,
+    "token": """
+        access_token refresh_token id_token session_token bearer_token auth_token oauth_token api_token
+        session_cookie
+    """,
+    "stale": """
+        price prices unit_price total_price price_list discount_rate balance account_balance credit_limit
+        credit_score
+    """,
+}
 
 
 def _plain(name: str) -> str:
@@ -171,17 +178,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[_\-. ]", "", name).lower()
 
 
-_KINDS: dict[str, Kind] = {}
-for _kind, _words in (
-    ("personal", _PERSONAL),
-    ("payment", _PAYMENT),
-    ("secret", _SECRET),
-    ("token", _TOKEN),
-    ("stale", _STALE),
-):
-    _KINDS.update(dict.fromkeys(map(_plain, _words.split()), _kind))  # type: ignore[arg-type]
-
-NAMES: Final[Mapping[str, Kind]] = _KINDS
+NAMES: Final[Mapping[str, Kind]] = {_plain(word): kind for kind, words in _WORDS.items() for word in words.split()}
 """Kind by name, written in small letters alone. Compared with what follows the last ``/`` or ``:`` of a claim's name,
 so that namespaces do not matter."""
 
@@ -225,15 +222,13 @@ _CARD = re.compile(
 )
 _IBAN = re.compile(r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}", re.ASCII)
 # Length of an IBAN by country (ISO 13616 registry).
-_IBAN_LENGTHS = {
-    each[:2]: int(each[2:])
-    for each in (
-        "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DK18 DO28 EE20 EG29 ES24 FI18 "
-        "FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 LI21 LT20 "
-        "LU20 LV21 LY25 MC27 MD24 ME22 MK19 MR27 MT31 MU30 NL18 NO15 PK24 PL28 PS29 PT25 QA29 RO24 RS22 SA24 SC31 SE24 "
-        "SI19 SK24 SM27 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20"
-    ).split()
-}
+_REGISTRY = """
+    AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DK18 DO28 EE20 EG29 ES24
+    FI18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32
+    LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MR27 MT31 MU30 NL18 NO15 PK24 PL28 PS29 PT25 QA29 RO24 RS22
+    SA24 SC31 SE24 SI19 SK24 SM27 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20
+"""
+_IBAN_LENGTHS = {each[:2]: int(each[2:]) for each in _REGISTRY.split()}
 # The account of a machine has the form of an address, and is nobody's.
 _MACHINES = (".gserviceaccount.com",)
 _EMAIL = re.compile(r"(?:mailto:)?[\w.!#$%&'*+/=?^`{|}~-]{1,64}@(?:[\w-]{1,63}\.)+[^\W\d_][\w-]{1,62}")
@@ -245,12 +240,12 @@ _CREDENTIAL = re.compile(
     r"(?:AKIA|ASIA)[A-Z0-9]{16}"  # AWS
     r"|AIza[\w-]{35}|GOCSPX-[\w-]{20,}"  # Google
     r"|gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,}|glpat-[\w-]{20,}"
-    r"|[rs]k_(?:live|test)_[A-Za-z0-9]{16,}|sk-(?:[a-z]+-)*[A-Za-z0-9_-]{32,}"  # Stripe; OpenAI and Anthropic
+    r"|[rs]k_(?:live|test)_[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_-]{32,}"  # Stripe; OpenAI and Anthropic
     r"|xox[abeprs]-[A-Za-z0-9-]{10,}|npm_[A-Za-z0-9]{36}|SG\.[\w-]{20,}\.[\w-]{20,}"
     r")(?![A-Za-z0-9])"
     r"|AccountKey=[A-Za-z0-9+/=]{40,}"  # Azure
     r"|\$(?:2[aby]|argon2(?:id|i|d)|scrypt|6|5)\$[^\s]{20,}"  # password hashes
-    r"|[a-z][a-z0-9+.-]*://[^\s/:@?#]*:[^\s/@?#]+@",  # a password in a URL
+    r"|(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://[^\s/:@?#]*:[^\s/@?#]+@",  # a password in a URL
     re.ASCII,
 )
 
@@ -294,5 +289,7 @@ SHAPES: Final[tuple[tuple[Callable[[str], object], Kind], ...]] = (
 """What a value looks like, and its kind; the first that fits counts."""
 
 
-def _shape_of(text: str) -> Kind | None:
+def _kind_of_text(text: str) -> Kind | None:
+    if len(text) > MAX_TEXT:
+        return "secret" if _PRIVATE_KEY.search(text) else "long"
     return next((kind for fits, kind in SHAPES if fits(text)), None)

@@ -27,7 +27,7 @@ __all__ = ["Issuer", "SigningKeys"]
 MAX_LIFETIME: Final = 900
 """Seconds that a token lives at most where the policy does not say."""
 
-_ACCESS_TOKEN: Final = "at+jwt"
+_RFC9068_TYP: Final = "at+jwt"
 _RESERVED: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "epoch", "client_id"})
 _NBF_BEFORE: Final = 5  # seconds: the verifier's clock may be behind ours
 _FAR: Final = 2**62
@@ -77,7 +77,7 @@ class Issuer:
     Spec: RFC 7519 section 4.1; RFC 8725 section 3; RFC 9068 section 2.
     """
 
-    __slots__ = ("_epoch_now", "_guard", "_issuer", "_limits", "_policy", "_proved", "_signer_now", "_typ")
+    __slots__ = ("_epoch_now", "_guard", "_issuer", "_policy", "_proved", "_ring", "_signer_now", "_typ")
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Issuer:
         self._policy = _effective(policy)
         self._guard = Guard(guard, readable)
         self._signer_now, self._epoch_now = _sources(keys, epochs)
-        self._limits = keys if hasattr(keys, "settings") else None
+        self._ring: Any = keys if hasattr(keys, "settings") else None
         self._proved: Signer | None = None
         self._refuse_own_claims()
         self._prove(self._signing()[0])
@@ -170,14 +170,16 @@ class Issuer:
         }
         if client_id is not None:
             members["client_id"] = _text("client_id", client_id)
-        elif self._typ.lower().removeprefix("application/") == _ACCESS_TOKEN:
-            raise PolicyError("an access token by RFC 9068 names the client: give client_id", "missing_claim", "client_id")
+        elif self._typ.lower().removeprefix("application/") == _RFC9068_TYP:
+            raise PolicyError(
+                "an access token by RFC 9068 names the client: give client_id", "missing_claim", "client_id"
+            )
         return members
 
     def _check_lifetime(self, lifetime: int) -> None:
         if type(lifetime) is not int or lifetime < 1:
             raise PolicyError("lifetime takes a whole number of seconds above 0")
-        if self._limits is not None and lifetime > self._limits.settings.token_lifetime:  # type: ignore[attr-defined]
+        if self._ring is not None and lifetime > self._ring.settings.token_lifetime:
             raise PolicyError(
                 "the key ring does not publish its keys for as long: see its token_lifetime", "lifetime_too_long", "exp"
             )
@@ -210,7 +212,9 @@ class Issuer:
         second = now_ns // 1_000_000_000
         try:
             check_claims(
-                self._policy._compiled, _written({"iss": self._issuer, "nbf": 0, "iat": second, "exp": second + 1}), now_ns
+                self._policy._compiled,
+                _written({"iss": self._issuer, "nbf": 0, "iat": second, "exp": second + 1}),
+                now_ns,
             )
         except TokenError as error:
             if error.claim == "iss":
@@ -263,7 +267,9 @@ def _own_claims(claims: Mapping[str, Any] | None) -> dict[str, Any]:
         raise PolicyError("claims takes a mapping")
     for name in sorted(_RESERVED):
         if name in claims:
-            raise PolicyError("the issuer writes this claim itself, from an argument or by rule", "invalid_policy", name)
+            raise PolicyError(
+                "the issuer writes this claim itself, from an argument or by rule", "invalid_policy", name
+            )
     return dict(claims)
 
 
