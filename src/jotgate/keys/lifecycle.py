@@ -189,7 +189,7 @@ def check_settings(settings: Settings) -> None:
     check_algorithm(settings.algorithm)
     for name in ("publish_ahead", "token_lifetime", "leeway", "cache_time"):
         value = getattr(settings, name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float):
             raise PolicyError(f"{name} is a number of seconds")
         if not 0 <= value <= LONGEST_SECONDS:
             raise PolicyError(f"{name} is 0 to {LONGEST_SECONDS} seconds")

@@ -49,7 +49,7 @@ class KeyRing(RingFeed):
         wrap: Encrypts them instead by a key that is kept elsewhere, such as in a KMS.
         private_keys: Keeps the private keys instead of the directory: a KMS or an HSM.
         epochs: Counts the epochs instead of the manifest, for issuers on several machines. ``current`` is asked on the
-            request path up to twice a second: it answers from memory.
+            request path, so it answers from memory.
         adopt: A key that already signs, with its kid: the first active key of a ring that is made.
         check_keys: Load the active private key at once; False opens a ring that is to be repaired.
 
@@ -343,9 +343,11 @@ class KeyRing(RingFeed):
 
     @contextmanager
     def _writing(self) -> Iterator[Draft]:
-        with writing(self._store, self._keeper, proved=self._proved) as draft:
-            yield draft
-        self._look()
+        try:
+            with writing(self._store, self._keeper, proved=self._proved) as draft:
+                yield draft
+        finally:
+            self._look()  # also after a failure: the disk may have taken the change, and failed to say so
 
     def _finish_epochs(self) -> int | None:
         """Begin the epoch that a compromise still waits for, where it is counted elsewhere."""

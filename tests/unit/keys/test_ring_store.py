@@ -137,6 +137,7 @@ def test_a_manifest_that_contradicts_itself_is_refused(ring):
         state._replace(settings=state.settings._replace(publish_ahead=1)),
         state._replace(epoch="1"),
         state._replace(epoch=True),
+        state._replace(keys=(active, waiting._replace(active_from="soon"))),
     ):
         rejects("invalid_key", lambda wrong=wrong: manifest.parse(manifest.dump(wrong)))
     newer = manifest.dump(state).replace(b'"jotgate_key_ring": 1', b'"jotgate_key_ring": 2')
@@ -184,6 +185,14 @@ def test_what_a_killed_writer_left_goes_with_the_next_one(ring, path):
     ring.stage()
     assert not (path / ".ring.json.tmp").exists()
     assert (path / "README").exists()
+
+
+def test_the_mark_of_a_founder_goes_with_the_first_writer(ring, path):
+    """With it, keys whose manifest is lost would look like those of a founder that was killed."""
+    for act in (ring.stage, lambda: RingStore(path).founding().__enter__()):
+        files.create_private(path / "founding", b"")
+        act()
+        assert not (path / "founding").exists()
 
 
 def test_keys_without_a_manifest_are_not_thrown_away(ring, path):
