@@ -606,5 +606,21 @@ def test_a_signer_is_asked_for_again_when_its_file_went_meanwhile(ring, path, mo
     assert other.signer().kid == report.active_kid  # its own look was before the compromise
 
 
+def test_a_look_twice_a_second_and_no_more(ring, clock, monkeypatch):
+    looks = []
+    mark = ring_store.RingStore.mark
+    monkeypatch.setattr(ring_store.RingStore, "mark", lambda self: looks.append(1) or mark(self))
+    for _ in range(100):
+        assert ring.signer().kid
+        assert ring.jwks()
+        assert ring.epoch == 0
+    assert not looks
+    for count in range(1, 4):
+        clock.advance(0.5)
+        for _ in range(100):
+            ring.signer()
+        assert len(looks) == count
+
+
 def test_look_and_lease_are_what_the_documentation_says():
     assert (ring_feed._LOOK_NS, ring_feed._LEASE_NS) == (500_000_000, 1_000_000_000)
