@@ -14,10 +14,12 @@ from jotgate._fault cimport (
     WRONG_AUTHORIZED_PARTY, WRONG_ISSUER, WRONG_SUBJECT, WRONG_TYPE, Fault,
 )
 from jotgate._json cimport (
-    ABSENT, ARRAY, NUMBER, STRING, Names, Value, add_word, has_member, next_string, string_is,
+    ABSENT, ARRAY, NUMBER, STRING, Names, Value, add_word, has_member, names_free, names_init, next_string, scan_object,
+    string_is,
 )
 
 from jotgate._fault import CLAIM_NAMES
+from jotgate.errors import BY_FAULT
 
 cdef int64_t NANOSECONDS = 1_000_000_000
 cdef int64_t LAST_NS = 0x7FFFFFFFFFFFFFFF      # in the year 2262
@@ -399,3 +401,32 @@ cdef class CompiledPolicy:
                 edge = in_ns(&date, 0)
                 if edge < LAST_NS - self.max_age_ns - self.leeway_ns:
                     closes_ns[0] = min(closes_ns[0], edge + self.max_age_ns + self.leeway_ns)
+
+
+def check_claims(CompiledPolicy policy not None, bytes payload not None, int64_t now_ns):
+    """Raise what a verifier of this policy would, if it met this payload under a valid signature at this moment.
+
+    The header and the epoch are not looked at.
+
+    Args:
+        policy: What the claims must satisfy.
+        payload: The payload as it would be signed.
+        now_ns: The moment, in Unix nanoseconds.
+
+    Raises:
+        MalformedTokenError: ``malformed``: the payload is not one strict JSON object.
+        ClaimError: A claim is not as the policy wants it.
+    """
+    cdef Value values[CLAIM_COUNT]
+    cdef Names names
+    cdef int claim = NO_CLAIM
+    cdef Span document = span_of(payload)
+    cdef Fault fault
+    names_init(&names)
+    fault = scan_object(document, &CLAIMS, values, &names)
+    if fault == OK:
+        fault = policy.check(document, values, &names, now_ns, &claim)
+    names_free(&names)
+    if fault != OK:
+        error, code, message = BY_FAULT[<int>fault]
+        raise error(message, code, policy.claim_name(claim))

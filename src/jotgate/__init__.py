@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._cache import TokenCache
+    from .issuing.issuer import Issuer
     from .keys.key import SigningKey, VerificationKey
     from .keys.keyset import KeySet
     from .keys.remote import RemoteKeySet
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ANY": "policy",
+    "Issuer": "issuing.issuer",
     "KeyRing": "keys.ring",
     "KeySet": "keys.keyset",
     "Policy": "policy",
@@ -30,6 +32,7 @@ _HOME = {
 
 __all__ = [
     "ANY",
+    "Issuer",
     "KeyRing",
     "KeySet",
     "Policy",

@@ -1,0 +1,298 @@
+"""Issuing tokens that the issuer's own verifiers would accept, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from os import urandom
+from typing import TYPE_CHECKING, Any, Final, Protocol, final
+
+from .._claims import check_claims
+from .._clock import wall_ns_now
+from .._codec import b64url_encode
+from .._engine import verify_payload
+from ..binding import binding_for
+from ..errors import InvalidKeyError, InvalidSignatureError, PolicyError, StoreUnavailableError, TokenError
+from ..jws import encoded, sign
+from ..keys.algorithms import ALGORITHMS
+from ..keys.ring_feed import asked
+from ..keys.signers import public_of
+from ..policy import ANY, Policy
+from .guard import Guard, Mode
+
+if TYPE_CHECKING:
+    from ..stores.protocol import EpochCounter, Signer
+
+__all__ = ["Issuer", "SigningKeys"]
+
+MAX_LIFETIME: Final = 900
+"""Seconds that a token lives at most where the policy does not say."""
+
+_RFC9068_TYP: Final = "at+jwt"
+_RESERVED: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "epoch", "client_id"})
+_NBF_BEFORE: Final = 5  # seconds: the verifier's clock may be behind ours
+_FAR: Final = 2**62
+_MOST_EPOCHS: Final = 10**15
+_TRIES: Final = 20
+_PROBE: Final = b"Jotgate asks each key for one signature before it signs tokens."
+
+
+class SigningKeys(Protocol):
+    """Keys that change while they sign, such as a ``KeyRing``."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that new tokens carry."""
+
+    def signer(self) -> Signer:
+        """Return what signs now; asked for every token."""
+
+
+@final
+class Issuer:
+    """Issues the tokens of one issuer. Threads may share it.
+
+    Every token has ``iss``, ``sub``, ``aud``, ``iat``, ``exp``, ``jti`` (128 random bits) and ``epoch``. What a
+    verifier under `policy` would refuse is not issued: the policy itself decides, at the moment of issuing. A signed
+    token can be read by whoever holds it, so names and values that do not belong there are refused as well.
+
+    A key signs once before its first token, and that signature is verified under the policy.
+
+    Args:
+        issuer: ``iss``.
+        keys: A ``SigningKey``; a ``Signer``, for a key in a KMS or an HSM; or a ``KeyRing``, whose ``signer`` is asked
+            for every token. With an HMAC secret whoever verifies can issue as well.
+        policy: What those who verify demand. None: any audience and type, and lifetimes up to 900 seconds, which is
+            also the limit where a policy has no ``max_lifetime``.
+        typ: The ``typ`` header. ``at+jwt`` is the profile of RFC 9068: every token names its ``client_id``.
+        epochs: Counts the epochs for a key that does not; without it they are 0.
+        guard: What happens to a claim that does not belong into a readable token: ``raise``, ``warn`` or ``off``.
+        readable: Claims that may be read by whoever holds the token: names, or dotted paths to a nested one.
+
+    Raises:
+        PolicyError: ``invalid_policy``: an argument is not what it should be; ``wrong_issuer``, ``invalid_claim`` (the
+            ``typ``), ``algorithm_not_allowed``, ``too_large``: the policy would refuse every token.
+        InvalidKeyError: ``invalid_key``: `keys` does not sign, or its signature is not one of its public key.
+        UndecidedError: ``undecided``, ``store_unavailable``: the signer or the key ring failed.
+
+    Spec: RFC 7519 section 4.1; RFC 8725 section 3; RFC 9068 section 2.
+    """
+
+    __slots__ = ("_epoch_now", "_guard", "_issuer", "_policy", "_proved", "_ring", "_signer_now", "_typ")
+
+    def __init__(
+        self,
+        issuer: str,
+        keys: Signer | SigningKeys,
+        *,
+        policy: Policy | None = None,
+        typ: str = "JWT",
+        epochs: EpochCounter | None = None,
+        guard: Mode = "raise",
+        readable: Collection[str] = (),
+    ) -> None:
+        self._issuer = _text("issuer", issuer)
+        self._typ = _text("typ", typ)
+        self._policy = _effective(policy)
+        self._guard = Guard(guard, readable)
+        self._signer_now, self._epoch_now = _sources(keys, epochs)
+        self._ring: Any = keys if hasattr(keys, "settings") else None
+        self._proved: Signer | None = None
+        self._refuse_own_claims()
+        self._prove(self._signing()[0])
+
+    @property
+    def issuer(self) -> str:
+        """``iss``."""
+        return self._issuer
+
+    def issue(
+        self,
+        subject: str,
+        audience: str | Collection[str],
+        claims: Mapping[str, Any] | None = None,
+        lifetime: int = 600,
+        *,
+        client_id: str | None = None,
+        not_before: bool = False,
+    ) -> str:
+        """Issue a token.
+
+        Args:
+            subject: ``sub``: whom the token is about, by an identifier that says nothing else.
+            audience: ``aud``: whom it is for, one or several.
+            claims: More claims; none of those that the issuer writes.
+            lifetime: Whole seconds from now until it expires: at most the policy's ``max_lifetime``, and with a
+                ``KeyRing`` its ``token_lifetime``.
+            client_id: ``client_id``: the OAuth client that asked for it; must be given with ``typ="at+jwt"``.
+            not_before: Write ``nbf``, five seconds before ``iat``. Leave it out unless somebody demands it: a verifier
+                whose clock is behind refuses such a token.
+
+        Returns:
+            The token.
+
+        Raises:
+            PolicyError: ``invalid_policy``: an argument is not what it should be. ``readable_claim``: the guard found
+                what must not be readable; ``claim`` is its path. Else the code by which a verifier would refuse the
+                token: ``lifetime_too_long``, ``wrong_audience``, ``missing_claim``, ``wrong_type``, ``malformed``,
+                ``too_large`` and others.
+            InvalidKeyError: ``invalid_key``: the signer's signature is not one.
+            UndecidedError: ``undecided``, ``store_unavailable``: signer, key ring or epoch counter failed; try again.
+
+        Cost: one signature, and some 10 us.
+        """
+        now_ns = wall_ns_now()
+        self._check_lifetime(lifetime)
+        signer, epoch = self._signing()
+        members = self._members(subject, audience, client_id, epoch)
+        issued = now_ns // 1_000_000_000
+        members |= {"iat": issued, "exp": min(issued + lifetime, _FAR)}
+        if not_before:
+            members["nbf"] = issued - _NBF_BEFORE
+        members |= _own_claims(claims)
+        payload = _written(members)
+        _as_verified(check_claims, self._policy._compiled, payload, now_ns)
+        self._guard.check(payload)
+        self._prove(signer)
+        token = sign(payload, signer, header={"typ": self._typ})
+        if len(token) > self._policy.max_token_bytes:
+            raise PolicyError("the token is longer than the policy's max_token_bytes: look it up by sub", "too_large")
+        return token
+
+    def _members(
+        self, subject: str, audience: str | Collection[str], client_id: str | None, epoch: int
+    ) -> dict[str, Any]:
+        members: dict[str, Any] = {
+            "iss": self._issuer,
+            "sub": _text("subject", subject),
+            "aud": _audience(audience),
+            "jti": b64url_encode(urandom(16)),
+            "epoch": epoch,
+        }
+        if client_id is not None:
+            members["client_id"] = _text("client_id", client_id)
+        elif self._typ.lower().removeprefix("application/") == _RFC9068_TYP:
+            raise PolicyError(
+                "an access token by RFC 9068 names the client: give client_id", "missing_claim", "client_id"
+            )
+        return members
+
+    def _check_lifetime(self, lifetime: int) -> None:
+        if type(lifetime) is not int or lifetime < 1:
+            raise PolicyError("lifetime takes a whole number of seconds above 0")
+        if self._ring is not None and lifetime > self._ring.settings.token_lifetime:
+            raise PolicyError(
+                "the key ring does not publish its keys for as long: see its token_lifetime", "lifetime_too_long", "exp"
+            )
+
+    def _signing(self) -> tuple[Signer, int]:
+        """Return a signer and the epoch in which it signs: a token of one with another would be refused."""
+        for _ in range(_TRIES):
+            epoch = self._epoch_now()
+            signer = self._signer_now()
+            if self._epoch_now() == epoch:
+                if not 0 <= epoch <= _MOST_EPOCHS:
+                    raise PolicyError(f"an epoch is from 0 to {_MOST_EPOCHS}")
+                return signer, epoch
+        raise StoreUnavailableError("the epoch changes faster than it can be read")
+
+    def _prove(self, signer: Signer) -> None:
+        """Have a key that is new here sign, under the header that tokens will have, and verify it by the policy."""
+        if signer is self._proved:
+            return
+        text = sign(_PROBE, signer, header={"typ": self._typ})
+        try:
+            _as_verified(verify_payload, text, binding_for(public_of(signer), self._policy))
+        except InvalidSignatureError:
+            raise InvalidKeyError("the signer's signature is not one of its public key") from None
+        self._proved = signer
+
+    def _refuse_own_claims(self) -> None:
+        """Say now if the policy refuses what is the same in every token; the rest depends on what is issued."""
+        now_ns = wall_ns_now()
+        second = now_ns // 1_000_000_000
+        try:
+            check_claims(
+                self._policy._compiled,
+                _written({"iss": self._issuer, "nbf": 0, "iat": second, "exp": second + 1}),
+                now_ns,
+            )
+        except TokenError as error:
+            if error.claim == "iss":
+                raise _refusal(error) from None
+
+    def __repr__(self) -> str:
+        return f"Issuer({self._issuer!r}, typ={self._typ!r})"
+
+
+def _sources(keys: Any, epochs: EpochCounter | None) -> tuple[Callable[[], Signer], Callable[[], int]]:
+    """What to ask for the signer and for the epoch, each time."""
+    if callable(getattr(keys, "signer", None)):
+        if epochs is not None:
+            raise PolicyError("a key ring knows its epoch: give epochs to the ring")
+        return keys.signer, lambda: asked(lambda: keys.epoch)
+    if not callable(getattr(keys, "sign", None)):
+        raise PolicyError("keys are a SigningKey, a Signer or a KeyRing")
+    return (lambda: keys), (lambda: 0) if epochs is None else (lambda: asked(epochs.current))
+
+
+def _effective(policy: Policy | None) -> Policy:
+    """The policy that decides on what is issued: always with a limit to the lifetime."""
+    if policy is None:
+        return Policy(algorithms=tuple(ALGORITHMS), issuer=ANY, audience=ANY, max_lifetime=MAX_LIFETIME)
+    if not isinstance(policy, Policy):
+        raise PolicyError("policy takes the Policy of those who verify")
+    if policy.max_lifetime is not None:
+        return policy
+    return Policy(**(policy._facts() | {"max_lifetime": MAX_LIFETIME}))
+
+
+def _as_verified(check: Callable[..., object], *arguments: object) -> None:
+    """Run a check of the verifier's; what it would say of a token is here a mistake of whoever issues it."""
+    try:
+        check(*arguments)
+    except InvalidSignatureError:
+        raise
+    except TokenError as error:
+        raise _refusal(error) from None
+
+
+def _refusal(error: TokenError) -> PolicyError:
+    return PolicyError(f"a verifier would refuse this token: {error.args[0]}", error.code, error.claim)
+
+
+def _own_claims(claims: Mapping[str, Any] | None) -> dict[str, Any]:
+    if claims is None:
+        return {}
+    if not isinstance(claims, Mapping):
+        raise PolicyError("claims takes a mapping")
+    for name in sorted(_RESERVED):
+        if name in claims:
+            raise PolicyError(
+                "the issuer writes this claim itself, from an argument or by rule", "invalid_policy", name
+            )
+    return dict(claims)
+
+
+def _written(members: dict[str, Any]) -> bytes:
+    try:
+        return encoded(members)
+    except ValueError:
+        raise PolicyError(
+            "claims are JSON that every parser reads alike: names are str, dates Unix seconds, integers of 64 bits, "
+            "numbers finite, 32 levels at most",
+            "malformed",
+        ) from None
+
+
+def _audience(audience: str | Collection[str]) -> str | list[str]:
+    if isinstance(audience, str):
+        return _text("audience", audience)
+    if not isinstance(audience, Collection) or isinstance(audience, bytes | Mapping) or not audience:
+        raise PolicyError("audience takes a non-empty str, or a non-empty collection of them")
+    return [_text("audience", each) for each in audience]
+
+
+def _text(argument: str, value: object) -> str:
+    if type(value) is not str or not value:
+        raise PolicyError(f"{argument} takes a non-empty str")
+    return value
