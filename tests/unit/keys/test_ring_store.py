@@ -189,6 +189,12 @@ def test_what_a_killed_writer_left_goes_with_the_next_one(ring, path):
     assert (path / "README").exists()
 
 
+def test_a_leftover_that_cannot_be_removed(ring, path):
+    (path / "directory.pem").mkdir()
+    assert error_of(ring.stage).code == "store_unavailable"
+    assert ring.signer()
+
+
 def test_the_mark_of_a_founder_goes_with_the_first_writer(ring, path):
     """With it, keys whose manifest is lost would look like those of a founder that was killed."""
     for act in (ring.stage, lambda: RingStore(path).founding().__enter__()):
