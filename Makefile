@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BUILT := $(VENV)/built
 NATIVE := $(wildcard ext/jotgate/*.pyx ext/jotgate/*.pxd ext/jotgate/*.h)
 
-.PHONY: demo test lint bench gates fuzz stress aws-lc sanitize coverage wheels clean
+.PHONY: demo test lint bench gates fuzz stress soak aws-lc sanitize coverage wheels clean
 .DELETE_ON_ERROR:
 
 demo: $(BUILT)
@@ -58,6 +58,11 @@ stress: $(BUILT)
 	$(BIN)/python -m tests.differential.cache_walk --steps 1000000
 	for round in $$(seq $(ROUNDS)); do for script in cache_threads lanes_threads batch_threads lanes_fork cache_fork batch_fork; do $(BIN)/python -X faulthandler tests/isolated/$$script.py || exit 1; done; done
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -q tests/differential
+
+# A minute of keys that rotate every second, fetched by four processes from an endpoint that fails; writes a log.
+soak: $(BUILT)
+	mkdir -p build
+	$(BIN)/python -m tests.services.rotation_soak --seconds $(SECONDS_EACH) --log build/soak.log
 
 # Builds AWS-LC's libcrypto from source (cmake) and runs the lanes' tests on it; prints the path for JOTGATE_LIBCRYPTO.
 aws-lc: $(BUILT)

@@ -388,6 +388,7 @@ class RemoteKeySet(KeyFeed):
                 event = self._fail(answer)
             if event is not None:
                 self._flight = None
+                self._freshness.end(monotonic_ns_now())
         if event is not None:
             self._tell()
         flight.land(event is not None and event.kind != "failed")

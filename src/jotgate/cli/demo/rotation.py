@@ -13,7 +13,7 @@ from collections import Counter
 from timeit import default_timer
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jotgate import KeyRing, Policy, RemoteKeySet, Verifier, _clock, jws
+from jotgate import Issuer, KeyRing, Policy, RemoteKeySet, Verifier, _clock, jws
 from jotgate.cli.demo.population import ACCEPTED, AUDIENCE, ISSUER
 from jotgate.cli.demo.publisher import published
 from jotgate.errors import JotgateError
@@ -21,7 +21,7 @@ from jotgate.errors import JotgateError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jotgate import SigningKey
+    from jotgate.stores.protocol import Signer
 
 _ROTATIONS = 3
 _CLIENTS = 4
@@ -88,7 +88,7 @@ def live(say: Callable[[str, str], None]) -> Life:
             create=True,
             publish_ahead=2 * _FRESH_SECONDS,
             cache_time=_FRESH_SECONDS,
-            token_lifetime=1,
+            token_lifetime=_TOKEN_SECONDS,
             leeway=0,
             allow_short_times=True,
         ) as ring,
@@ -104,7 +104,8 @@ def live(say: Callable[[str, str], None]) -> Life:
         Verifier(ring, policy) as near,
     ):
         far.warm()
-        honest = _rotate(ring, far)
+        issuer = Issuer(ISSUER, ring, policy=policy)
+        honest = _rotate(ring, issuer, far)
         hits = far.stats()["hits"]
         fetches = keys.stats()["fetched"] + keys.stats()["unchanged"]
         say(
@@ -112,10 +113,10 @@ def live(say: Callable[[str, str], None]) -> Life:
             f"{_ROTATIONS} times under {_CLIENTS} threads: {honest.total():,} verdicts, {hits:,} from the cache, "
             f"{fetches} fetches, {honest.total() - honest[ACCEPTED]} honest tokens refused",
         )
-        return _compromise(say, ring, far, near, (_ROTATIONS, honest, fetches, hits))
+        return _compromise(say, ring, issuer, far, near, (_ROTATIONS, honest, fetches, hits))
 
 
-def _rotate(ring: KeyRing, verifier: Verifier) -> Counter[str]:
+def _rotate(ring: KeyRing, issuer: Issuer, verifier: Verifier) -> Counter[str]:
     verdicts: Counter[str] = Counter()
     done = threading.Event()
     lock = threading.Lock()
@@ -124,7 +125,7 @@ def _rotate(ring: KeyRing, verifier: Verifier) -> Counter[str]:
         mine: Counter[str] = Counter()
         known: list[str] = []
         while not done.is_set():
-            known = [_issue(ring), *known[:20]]
+            known = [_issue(issuer), *known[:20]]
             for text in known:
                 mine[_verdict(verifier, text)] += 1
         with lock:
@@ -148,16 +149,17 @@ def _rotate(ring: KeyRing, verifier: Verifier) -> Counter[str]:
 def _compromise(
     say: Callable[[str, str], None],
     ring: KeyRing,
+    issuer: Issuer,
     far: Verifier,
     near: Verifier,
     rotation: tuple[int, Counter[str], int, int],
 ) -> Life:
-    outstanding = [_issue(ring) for _ in range(_REMEMBERED)]
+    outstanding = [_issue(issuer) for _ in range(_REMEMBERED)]
     for verifier in (far, near):
         for text in outstanding * 2:
             verifier.verify(text)
-    stolen: SigningKey = ring.signer()  # type: ignore[assignment]
-    loot = [_issue(ring, stolen, epoch) for epoch in range(ring.epoch, ring.epoch + 20)]
+    stolen = ring.signer()
+    loot = [_forge(stolen, epoch) for epoch in range(ring.epoch, ring.epoch + 20)]
     started = default_timer()
     report = ring.compromise(stolen.kid or "")
     returned = default_timer()
@@ -171,7 +173,7 @@ def _compromise(
         near=near_verdicts,
         far=Counter(_verdict(far, text) for text in outstanding),
         forged=Counter(_verdict(verifier, text) for verifier in (far, near) for text in loot),
-        after=Counter(_verdict(verifier, _issue(ring)) for verifier in (far, near) for _ in range(50)),
+        after=Counter(_verdict(verifier, _issue(issuer)) for verifier in (far, near) for _ in range(50)),
         compromise_ms=(returned - started) * 1e3,
         far_ms=(refused - returned) * 1e3,
     )
@@ -184,18 +186,14 @@ def _compromise(
     return life
 
 
-def _issue(ring: KeyRing, key: SigningKey | None = None, epoch: int | None = None) -> str:
+def _issue(issuer: Issuer) -> str:
+    return issuer.issue("user-1", AUDIENCE, lifetime=_TOKEN_SECONDS)
+
+
+def _forge(key: Signer, epoch: int) -> str:
     now = int(_clock.now())
-    claims = {
-        "iss": ISSUER,
-        "aud": AUDIENCE,
-        "sub": "user-1",
-        "iat": now,
-        "exp": now + _TOKEN_SECONDS,
-        "jti": f"{default_timer()}-{threading.get_ident()}",
-        "epoch": ring.epoch if epoch is None else epoch,
-    }
-    return jws.sign(claims, key or ring.signer())  # type: ignore[arg-type]
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "admin", "iat": now, "exp": now + _TOKEN_SECONDS}
+    return jws.sign(claims | {"epoch": epoch}, key)
 
 
 def _verdict(verifier: Verifier, text: str) -> str:
