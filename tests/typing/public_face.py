@@ -10,6 +10,8 @@ import pydantic
 import jotgate
 from jotgate import (
     ANY,
+    Issuer,
+    KeyRing,
     KeySet,
     Policy,
     SigningKey,
@@ -136,6 +138,38 @@ def signatures(key: VerificationKey, signing: SigningKey) -> None:
     assert_type(jws.sign(b"payload", signing), str)
     assert_type(jws.sign({"sub": "x"}, signing, header={"typ": "at+jwt"}), str)
     jws.sign(b"payload", key)  # type: ignore[arg-type]
+
+
+class Kms:
+    """A signer of somebody else's."""
+
+    @property
+    def alg(self) -> str:
+        return "ES256"
+
+    @property
+    def kid(self) -> str | None:
+        return "k"
+
+    def sign(self, data: bytes) -> bytes:
+        return data
+
+    def public_jwk(self) -> Mapping[str, str]:
+        return {}
+
+
+def issuers(signing: SigningKey, ring: KeyRing, policy: Policy, public: VerificationKey) -> None:
+    for issuer in (
+        Issuer("i", signing),
+        Issuer("i", ring, policy=policy, typ="at+jwt", guard="warn", readable=("email",)),
+        Issuer("i", Kms()),
+    ):
+        assert_type(issuer.issue("s", "a"), str)
+        issuer.issue("s", ["a", "b"], {"x": 1}, 60, client_id="c", not_before=True)
+        issuer.issue("s", None)  # type: ignore[arg-type]
+    Issuer("i", public)  # type: ignore[arg-type]
+    Issuer("i", signing, guard="no")  # type: ignore[arg-type]
+    assert_type(jws.sign({}, Kms()), str)
     needs_a_verified_token(payload)  # type: ignore[arg-type]
     seen = unverified.peek("text")
     assert_type(seen, UnverifiedToken)
