@@ -138,6 +138,22 @@ def signatures(key: VerificationKey, signing: SigningKey) -> None:
     assert_type(jws.sign(b"payload", signing), str)
     assert_type(jws.sign({"sub": "x"}, signing, header={"typ": "at+jwt"}), str)
     jws.sign(b"payload", key)  # type: ignore[arg-type]
+    needs_a_verified_token(payload)  # type: ignore[arg-type]
+    seen = unverified.peek("text")
+    assert_type(seen, UnverifiedToken)
+    assert_type(seen.claims, dict[str, Any] | None)
+    needs_a_verified_token(seen)  # type: ignore[arg-type]
+
+
+def needs_a_verified_token(token: VerifiedToken) -> None: ...
+
+
+def failing(error: errors.JotgateError) -> None:
+    assert_type(error.code, str)
+    assert_type(error.claim, str | None)
+    assert_type(error.http_status, int)
+    assert_type(error.www_authenticate(), str)
+    assert_type(jotgate.errors.PolicyError("text").code, str)
 
 
 class Kms:
@@ -170,19 +186,3 @@ def issuers(signing: SigningKey, ring: KeyRing, policy: Policy, public: Verifica
     Issuer("i", public)  # type: ignore[arg-type]
     Issuer("i", signing, guard="no")  # type: ignore[arg-type]
     assert_type(jws.sign({}, Kms()), str)
-    needs_a_verified_token(payload)  # type: ignore[arg-type]
-    seen = unverified.peek("text")
-    assert_type(seen, UnverifiedToken)
-    assert_type(seen.claims, dict[str, Any] | None)
-    needs_a_verified_token(seen)  # type: ignore[arg-type]
-
-
-def needs_a_verified_token(token: VerifiedToken) -> None: ...
-
-
-def failing(error: errors.JotgateError) -> None:
-    assert_type(error.code, str)
-    assert_type(error.claim, str | None)
-    assert_type(error.http_status, int)
-    assert_type(error.www_authenticate(), str)
-    assert_type(jotgate.errors.PolicyError("text").code, str)
