@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BUILT := $(VENV)/built
 NATIVE := $(wildcard ext/jotgate/*.pyx ext/jotgate/*.pxd ext/jotgate/*.h)
 
-.PHONY: demo test lint bench gates fuzz stress aws-lc sanitize coverage wheels clean
+.PHONY: demo test lint bench gates fuzz stress soak aws-lc sanitize coverage wheels clean
 .DELETE_ON_ERROR:
 
 demo: $(BUILT)
@@ -18,7 +18,7 @@ $(VENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Jotgate needs Python 3.11 or later: make PYTHON=python3.x"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --group build --group test --group bench --group lint
+	$(BIN)/python -m pip install --quiet --group build --group test --group services --group bench --group lint
 	touch $@
 
 $(BUILT): $(VENV)/ready setup.py $(NATIVE)
@@ -59,6 +59,11 @@ stress: $(BUILT)
 	for round in $$(seq $(ROUNDS)); do for script in cache_threads lanes_threads batch_threads lanes_fork cache_fork batch_fork; do $(BIN)/python -X faulthandler tests/isolated/$$script.py || exit 1; done; done
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -q tests/differential
 
+# A minute of keys that rotate every second, fetched by four processes from an endpoint that fails; writes a log.
+soak: $(BUILT)
+	mkdir -p build
+	$(BIN)/python -m tests.services.rotation_soak --seconds $(SECONDS_EACH) --log build/soak.log
+
 # Builds AWS-LC's libcrypto from source (cmake) and runs the lanes' tests on it; prints the path for JOTGATE_LIBCRYPTO.
 aws-lc: $(BUILT)
 	tests/aws_lc $(BIN)/python
@@ -77,7 +82,7 @@ coverage: $(BUILT)
 	cp -r ext src tests bench setup.py pyproject.toml README.md build/coverage/
 	rm -f build/coverage/src/jotgate/*.so
 	cd build/coverage && JOTGATE_COVERAGE=1 ../../$(BIN)/python setup.py -q build_ext --inplace
-	cd build/coverage && PYTHONPATH=src ../../$(BIN)/python -m pytest -q -p no:cacheprovider --ignore=tests/unit/cli --ignore=tests/typing
+	cd build/coverage && PYTHONPATH=src ../../$(BIN)/python -m pytest -q -p no:cacheprovider --ignore=tests/unit/cli --ignore=tests/typing --ignore=tests/services
 	$(BIN)/python tests/native_coverage.py build/coverage 95
 
 # An sdist, a wheel built from it, and the suite on that wheel in an empty environment, for each Python named.

@@ -17,9 +17,9 @@ from judging import COUNT, ROUNDS, Gate, check_answers, microseconds, prepared_h
 from remote import RemoteRow, Worker
 from run import environment
 from timing import Row, call_each, sweep
-from tokens import ISSUER, LONGER_PAYLOAD_BYTES, Corpus, Signer, claims_set, make_corpus
+from tokens import AUDIENCE, ISSUER, LONGER_PAYLOAD_BYTES, Corpus, Signer, claims_set, make_corpus
 
-from jotgate import TokenCache, VerifiedToken
+from jotgate import KeySet, Policy, RemoteKeySet, TokenCache, VerificationKey, VerifiedToken, Verifier
 from jotgate._revoked import RevocationIndex
 
 HOT = 500  # tokens that come again and again
@@ -234,6 +234,38 @@ def under_revocations(
     return Gate(name, each / other, None, "x", f"{each:.3f} us against {other:.3f} us, means")
 
 
+def fetched_keys() -> list[Gate]:
+    """What keys that are fetched, and kept fresh in the background, add to a hit."""
+    corpus = make_corpus("ES256", HOT, LONGER_PAYLOAD_BYTES)
+    keys = KeySet([VerificationKey.from_pem(corpus.key, alg="ES256")])
+    document = json.dumps(keys.to_jwks()).encode()
+    remote = RemoteKeySet("https://auth.example.com/jwks.json", fetch=lambda *_: (200, {}, document))
+    policy = Policy(algorithms=["ES256"], issuer=ISSUER, audience=AUDIENCE)
+    fresh = partial(corpus.fresh, HOT)
+    rows = {"hmac": prepared_hmac(make_corpus("HS256", 8), HOT)}
+    for name, source in (("static", keys), ("fetched", remote)):
+        verify = Verifier(source, policy).verify
+        check_answers(verify, ours.claims, corpus)
+        must_hit(verify, corpus, f"{name} keys")
+        rows[name] = Row(verify, fresh)
+
+    def judge() -> list[Gate]:
+        best = {name: row.best for name, row in rows.items()}
+        extra = best["fetched"] - best["static"]
+        detail = f"{best['fetched']:.3f} - {best['static']:.3f} = {extra:.3f} us"
+        return [
+            Gate(
+                "fetched keys on a hit, against a static set", extra / best["hmac"], microseconds(0.05), "HMAC", detail
+            )
+        ]
+
+    gates = settle(rows, judge)
+    if remote.stats()["fetched"] != 1:
+        raise SystemExit("the keys were not fetched just once")
+    remote.close()
+    return gates
+
+
 def flooding() -> list[Gate]:
     """Valid tokens that never come again: with a full cache, against no cache."""
     signer = Signer("HS256")
@@ -270,4 +302,4 @@ def flooding() -> list[Gate]:
     return gates
 
 
-ALL = (look_up, look_up_among_many, against_ryjwt, against_fast_jwt, weight, revocation, flooding)
+ALL = (look_up, look_up_among_many, against_ryjwt, against_fast_jwt, weight, revocation, fetched_keys, flooding)

@@ -31,6 +31,5 @@ WAITING = {
     "K6": _REVOCATION,
     "K7": _HTTP,
     "K11": _SESSIONS,
-    "K12": "no token or key ring is kept on disk yet",
     "K13": _REVOCATION,
 }

@@ -3,8 +3,11 @@
 import copy
 import inspect
 import logging
+import os
+import stat
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,7 +34,7 @@ from support import (
     verifier,
 )
 
-from jotgate import Issuer, KeySet, SigningKey, VerificationKey, Verifier, jws, unverified
+from jotgate import Issuer, KeyRing, KeySet, SigningKey, VerificationKey, Verifier, jws, unverified
 from jotgate.errors import JotgateError, TokenError
 
 pytestmark = pytest.mark.usefixtures("frozen_clock")
@@ -289,3 +292,35 @@ def test_k10_no_default_secret() -> None:
     assert verification_key("HS256").alg == "HS256"
     assert token()
     assert AUDIENCE != ISSUER
+
+
+def test_k10_the_keys_of_a_ring_are_its_own(tmp_path: Path) -> None:
+    rings = [KeyRing(tmp_path / name, create=True) for name in "ab"]
+    assert len({record.thumbprint for ring in rings for record in ring.keys}) == 4
+    with pytest.raises(JotgateError):
+        KeyRing(tmp_path / "c", create=True, passphrase="")
+
+
+@pytest.mark.parametrize("passphrase", [None, "correct horse"])
+def test_k12_files_with_keys_are_for_their_owner_only(tmp_path: Path, passphrase: str | None) -> None:
+    """Written 0600 in a directory 0700 under any umask, and refused once others could have read them."""
+    path = tmp_path / "ring"
+    before = os.umask(0)
+    try:
+        ring = KeyRing(path, create=True, passphrase=passphrase)
+        ring.stage()
+        ring.compromise(ring.signer().kid or "")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    files = list(path.iterdir())
+    assert len([file for file in files if file.suffix == ".pem"]) == 2
+    for file in files:
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file.name
+    for file in [path, path / "ring.json", path / f"{ring.signer().kid}.pem"]:
+        mode = stat.S_IMODE(file.stat().st_mode)
+        for wider in (0o040, 0o004, 0o020, 0o002):
+            file.chmod(mode | wider)
+            assert error_of(lambda: KeyRing(path, passphrase=passphrase)).code == "invalid_key"
+        file.chmod(mode)
+    assert KeyRing(path, passphrase=passphrase).signer().kid == ring.signer().kid

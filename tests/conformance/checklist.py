@@ -68,6 +68,11 @@ TESTS: dict[int, tuple[str, ...]] = {
     60: ("test_rfc9068_4_failures_are_answered_with_invalid_token",),
     87: ("test_rfc7517_5_jwk_set_members",),
     88: ("test_rfc7517_4_5_conflicting_kids_are_refused",),
+    90: (
+        "test_publisher_a_new_key_is_in_the_set_before_its_first_use",
+        "test_publisher_an_old_key_is_kept_until_its_last_token_has_expired",
+        "test_publisher_a_lost_key_is_removed_at_once",
+    ),
 }
 
 WAITING: dict[int, str] = {
@@ -76,5 +81,4 @@ WAITING: dict[int, str] = {
     **dict.fromkeys(range(73, 83), "revocation and introspection are not there yet"),
     **dict.fromkeys(range(83, 87), "sender-constrained tokens are not there yet"),
     89: "key sets are not fetched before RemoteKeySet",
-    90: "keys are not published before KeyRing",
 }

@@ -191,5 +191,3 @@ def test_the_machine_would_notice_a_key_that_goes_too_early(monkeypatch) -> None
         raise RuntimeError("nothing was noticed")
     finally:
         machine.teardown()
-
-

@@ -60,6 +60,7 @@ NETWORK = {
     "requests",
 }
 NETWORK_ROOMS = (
+    # The one place that fetches for key sets, also for those who do not refresh: discovery, the command line.
     "keys/fetch.py",
     "keys/remote.py",
     "keys/flight.py",  # waits in event loops

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from .._clock import monotonic_ns_now, now
 from ..errors import InvalidKeyError, KeyFetchError, PolicyError
 from ..keys.algorithms import resolve_algorithms
-from ..keys.caching import MAX_LIFETIME_SECONDS, MIN_LIFETIME_SECONDS, REFRESH_AT, lifetime_of, parse_cache_control
+from ..keys.caching import parse_cache_control
 from ..keys.discovery import metadata_urls, parse_object, read_metadata
+from ..keys.document import EPOCH_MEMBER, MOST_EPOCHS
 from ..keys.fetch import Fetched, check_url, fetch
+from ..keys.freshness import REFRESH_AT
 from .findings import ERROR, NOTE, WARNING, Finding, Severity, gravest_first, has_errors
 from .keylint import lint
 from .keysets import SetView, view
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 
 Verdict = Literal["fine", "broken", "unreachable"]
 Role = Literal["discovery", "jwks"]
+
+# What a RemoteKeySet does unless told otherwise; a test holds them to it.
+DEFAULT_LIFETIME_SECONDS = 300
+MIN_LIFETIME_SECONDS, MAX_LIFETIME_SECONDS = 60, 3600
+TIMEOUT_SECONDS = 3.0
 
 _OK, _NOT_MODIFIED, _NOT_FOUND = 200, 304, 404
 _DAY = 86400
@@ -102,7 +109,7 @@ def examine(
     url: str,
     *,
     algorithms: Iterable[str] | None = None,
-    timeout: float = 3.0,
+    timeout: float = TIMEOUT_SECONDS,
     tls: ssl.SSLContext | None = None,
     allow_http: bool = False,
 ) -> Examination:
@@ -240,7 +247,7 @@ def _examine_set(
         keys, more = _read_set(visit.answer, allowed)
         findings += more
         if keys is not None:
-            lifetime = lifetime_of(visit.answer.headers)
+            lifetime = _lifetime(parse_cache_control(visit.answer.headers))
             findings += _of_caching(visit.answer)
             again, more = _revalidate(look, visit)
             visits, findings = [*visits, *again], [*findings, *more]
@@ -252,10 +259,20 @@ def _read_set(answer: Fetched, allowed: tuple[str, ...] | None) -> tuple[SetView
     try:
         keys = view(answer.body, algorithms=allowed)
     except InvalidKeyError as error:
-        page = answer.body.lstrip()[:1] == b"<"
-        advice = "this is a web page: check the URL" if page else 'publish {"keys": [...]} and nothing else'
+        advice = 'publish {"keys": [...]} and nothing else'
+        if "jwks_uri" in _members(answer):
+            advice = "this is a discovery document: name the issuer, or what its jwks_uri says"
+        elif answer.body.lstrip()[:1] == b"<":
+            advice = "this is a web page: check the URL"
         return None, [Finding(ERROR, "not_a_key_set", "body", str(error), advice)]
-    return keys, lint(keys, now())
+    return keys, [*lint(keys, now()), *_of_epoch(_members(answer))]
+
+
+def _of_epoch(members: dict[str, Any]) -> Iterator[Finding]:
+    epoch = members.get(EPOCH_MEMBER)
+    if epoch is not None and (type(epoch) is not int or not 0 <= epoch < MOST_EPOCHS):
+        message = "it is not a whole number in range: verifiers refuse the whole document"
+        yield Finding(ERROR, "epoch", EPOCH_MEMBER, message, "publish what jotgate keys jwks writes")
 
 
 def _of_visit(visit: Visit) -> Iterator[Finding]:
@@ -303,11 +320,17 @@ def _of_clock(visit: Visit) -> Iterator[Finding]:
     if visit.clock is None or abs(visit.clock) <= _CLOCK_NOTICED:
         return
     severity: Severity = ERROR if abs(visit.clock) > _CLOCK_WRONG else WARNING
-    way, so = ("ahead of", "not yet valid") if visit.clock > 0 else ("behind", "expired too early")
-    message = f"its clock is {abs(visit.clock):,.0f} s {way} this machine's: fresh tokens may be {so}"
+    way, so = ("ahead of", "be refused as not yet valid") if visit.clock > 0 else ("behind", "expire too early")
+    message = f"its clock is {abs(visit.clock):,.0f} s {way} this machine's: fresh tokens may {so}"
     yield Finding(
         severity, "clock", visit.role, message, "set both clocks by NTP; a leeway of a few seconds hides a few"
     )
+
+
+def _lifetime(said: int | None) -> int:
+    if said is None:
+        return DEFAULT_LIFETIME_SECONDS
+    return min(max(said, MIN_LIFETIME_SECONDS), MAX_LIFETIME_SECONDS)
 
 
 def _of_caching(answer: Fetched) -> Iterator[Finding]:
@@ -317,7 +340,7 @@ def _of_caching(answer: Fetched) -> Iterator[Finding]:
         return Finding(severity, code, "Cache-Control", message, advice)
 
     if said is None:
-        message = f"no max-age: verifiers keep the set for {lifetime_of({})} s"
+        message = f"no max-age: verifiers keep the set for {DEFAULT_LIFETIME_SECONDS} s"
         yield found(NOTE, "no_max_age", message, "send Cache-Control: public, max-age=300")
     elif said < MIN_LIFETIME_SECONDS:
         message = f"{said} s: verifiers keep the set for {MIN_LIFETIME_SECONDS} s, others may ask for each token"

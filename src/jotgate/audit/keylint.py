@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -19,6 +18,8 @@ MAX_KEYS = 64
 MAX_BYTES = 1 << 20
 _USUAL_EXPONENT = 65537
 _SLOW_RSA_BITS = 4096
+_YEAR = 365.2425 * 86400
+_OLD_YEARS = 2
 _PRIVATE_OPERATIONS = frozenset({"sign", "decrypt", "unwrapKey"})
 
 
@@ -209,46 +210,28 @@ _CHECKS: tuple[Callable[[KeyView], Iterator[Finding]], ...] = (_left_out, _rsa, 
 
 def _certificates(key: KeyView, now: float) -> Iterator[Finding]:
     """Look at the first certificate of ``x5c``: the dates, which Jotgate does not judge, and its thumbprints."""
-    der = _certificate(key.members.get("x5c"))
-    dates = None if der is None else _dates(der)
-    if der is None or dates is None:
+    certificate = key.certificate
+    if certificate is None:
         return
-    begins, ends = dates
     for code, beyond, message in (
-        ("x5c_expired", ends < now, "its certificate (x5c) has expired"),
-        ("x5c_not_yet_valid", begins > now, "its certificate (x5c) is not valid yet"),
+        ("x5c_expired", certificate.ends < now, "its certificate (x5c) has expired"),
+        ("x5c_not_yet_valid", certificate.begins > now, "its certificate (x5c) is not valid yet"),
     ):
         if beyond:
             advice = "renew it, or publish no x5c: verifiers that look at the dates refuse the key"
             yield Finding(WARNING, code, key.name, message, advice)
+    years = (now - certificate.begins) / _YEAR
+    if years > _OLD_YEARS:
+        message = f"by its certificate the key is {years:.1f} years old"
+        yield Finding(NOTE, "old_key", key.name, message, "rotate: whoever got hold of it once can still sign")
     import hashlib
 
     # SHA-1 is what RFC 7517 section 4.8 names; nothing is trusted by it.
     digests = {
-        "x5t": hashlib.sha1(der, usedforsecurity=False).digest(),
-        "x5t#S256": hashlib.sha256(der).digest(),
+        "x5t": hashlib.sha1(certificate.der, usedforsecurity=False).digest(),
+        "x5t#S256": hashlib.sha256(certificate.der).digest(),
     }
     for member, digest in digests.items():
         if member in key.members and _number(key.members[member]) != int.from_bytes(digest, "big"):
             message = f"{member} is not the thumbprint of its certificate"
             yield Finding(WARNING, "x5t", key.name, message, f"leave out {member}, or compute it of the first x5c")
-
-
-def _certificate(chain: object) -> bytes | None:
-    if not isinstance(chain, list | tuple) or not chain or not isinstance(chain[0], str):
-        return None
-    try:
-        return binascii.a2b_base64(chain[0], strict_mode=True)
-    except ValueError:
-        return None
-
-
-def _dates(der: bytes) -> tuple[float, float] | None:
-    from cryptography import x509
-
-    try:
-        certificate = x509.load_der_x509_certificate(der)
-        return certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
-    except Exception:
-        # Whatever the parser met, the key itself has been judged already.
-        return None

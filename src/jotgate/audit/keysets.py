@@ -6,6 +6,7 @@ The rules are those for a set that comes over the network: a key that cannot be 
 
 from __future__ import annotations
 
+import binascii
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -28,6 +29,15 @@ Cause = Literal["secret", "private", "kind", "kid", "key", "certificate", "algor
 _SECRET = "it is a secret (oct): a verifier never takes one from a published set"  # noqa: S105
 _NOT_ALLOWED = "it names no algorithm, and none of the allowed ones goes with it"
 _CONFLICT = "another key of the set has the same kid and algorithm: no token could tell them apart"
+
+
+class Certificate(NamedTuple):
+    """The first certificate of ``x5c``, of which nothing is checked."""
+
+    der: bytes
+    begins: float
+    """Unix time from which on it is valid: about as old is the key."""
+    ends: float
 
 
 class KeyView(NamedTuple):
@@ -66,6 +76,11 @@ class KeyView(NamedTuple):
         named = self.members.get("crv") or (self.members.get("alg") if self.members.get("kty") == "AKP" else None)
         return named if isinstance(named, str) else ""
 
+    @property
+    def certificate(self) -> Certificate | None:
+        """The key's certificate, if it has one that can be read."""
+        return _certificate(self.members.get("x5c"))
+
 
 class SetView(NamedTuple):
     """A set, key by key."""
@@ -80,24 +95,27 @@ class SetView(NamedTuple):
         return tuple(key for key in self.keys if key.outcome != SKIPPED)
 
 
-def view(document: bytes | Mapping[str, Any], *, algorithms: Iterable[str] | None = None) -> SetView:
+def view(
+    document: bytes | Mapping[str, Any], *, algorithms: Iterable[str] | None = None, lone: bool = False
+) -> SetView:
     """Read a JWK set as a verifier that fetched it would.
 
     Args:
-        document: JSON text or its object; one JWK alone counts as a set of one.
+        document: JSON text or its object.
         algorithms: What the verifier's policy allows; None leaves open what the keys leave open.
+        lone: Take one JWK alone for a set of one.
 
     Raises:
-        InvalidKeyError: ``invalid_key``: not a strict JSON object with an array of objects under ``keys``.
+        InvalidKeyError: ``invalid_key``: not a strict JSON object with an array under ``keys``.
         PolicyError: ``invalid_policy``: `algorithms` is not a list of known names.
     """
     allowed = None if algorithms is None else resolve_algorithms(algorithms)
-    entries = _entries(document)
+    entries = _entries(document, lone)
     views = [_view(position, entry, allowed) for position, entry in enumerate(entries)]
     return SetView(tuple(_without_conflicts(views)), len(document) if isinstance(document, bytes) else None)
 
 
-def _entries(document: bytes | Mapping[str, Any]) -> list[dict[str, object]]:
+def _entries(document: bytes | Mapping[str, Any], lone: bool) -> list[object]:
     if isinstance(document, bytes):
         try:
             document = parse_object(document, "the JWK set")
@@ -105,43 +123,45 @@ def _entries(document: bytes | Mapping[str, Any]) -> list[dict[str, object]]:
             raise InvalidKeyError(
                 "this is not a strict JSON object (UTF-8, no member name twice, nothing behind it)"
             ) from None
-    if "kty" in document and "keys" not in document:
-        return [read_members(document)]
+    if lone and "kty" in document and "keys" not in document:
+        return [document]
     keys = document.get("keys")
     if not isinstance(keys, list | tuple):
         raise InvalidKeyError('a JWK set has an array of keys under "keys"')
-    if not all(isinstance(entry, Mapping) for entry in keys):
-        raise InvalidKeyError('an entry of "keys" is not an object')
-    return [dict(entry) for entry in keys]
+    return list(keys)
 
 
-def _view(position: int, entry: dict[str, object], allowed: tuple[str, ...] | None) -> KeyView:
-    shown = entry.get("kid")
-    kid = shown if isinstance(shown, str) else None
+def _view(position: int, entry: object, allowed: tuple[str, ...] | None) -> KeyView:
+    members: dict[str, Any] = {}
+    kid: str | None = None
     material: Material | None = None
-    cause: Cause = "secret"
+    cause: Cause = "kind"
     try:
-        if entry.get("kty") == "oct":
+        members = read_members(entry)
+        shown = members.get("kid")
+        kid = shown if isinstance(shown, str) else None
+        cause = "secret"
+        if members.get("kty") == "oct":
             raise InvalidKeyError(_SECRET)
         # Not only of keys that are used: what is for encryption has a thumbprint, too.
-        material = _sound(entry)
+        material = _sound(members)
         cause = "private"
-        refuse_private(entry)
+        refuse_private(members)
         cause = "kind"
-        reason = unsuitable(entry, "verify")
+        reason = unsuitable(members, "verify")
         if reason is not None:
             raise InvalidKeyError(reason)
         cause = "kid"
-        kid_of(entry)
+        kid_of(members)
         cause = "key" if material is None else "certificate"
-        material = load_public(entry)
+        material = load_public(members)
         cause = "algorithm"
-        names = _candidates(material, entry.get("alg"))
+        names = _candidates(material, members.get("alg"))
         cause = "policy"
         serves = _allowed(names, allowed)
     except InvalidKeyError as error:
-        return KeyView(position, entry, kid, SKIPPED, (), cause, str(error), material)
-    return KeyView(position, entry, kid, USED if len(serves) == 1 else OPEN, serves, None, "", material)
+        return KeyView(position, members, kid, SKIPPED, (), cause, str(error), material)
+    return KeyView(position, members, kid, USED if len(serves) == 1 else OPEN, serves, None, "", material)
 
 
 def _sound(entry: dict[str, object]) -> Material | None:
@@ -151,6 +171,20 @@ def _sound(entry: dict[str, object]) -> Material | None:
     try:
         return load_public({name: value for name, value in entry.items() if name != "x5c"})
     except InvalidKeyError:
+        return None
+
+
+def _certificate(chain: object) -> Certificate | None:
+    if not isinstance(chain, list | tuple) or not chain or not isinstance(chain[0], str):
+        return None
+    from cryptography import x509
+
+    try:
+        der = binascii.a2b_base64(chain[0], strict_mode=True)
+        read = x509.load_der_x509_certificate(der)
+        return Certificate(der, read.not_valid_before_utc.timestamp(), read.not_valid_after_utc.timestamp())
+    except Exception:
+        # Whatever the parser met: the key does not depend on it.
         return None
 
 

@@ -60,7 +60,7 @@ def _show(arguments: argparse.Namespace) -> int:
     from jotgate.audit.keysets import view
     from jotgate.cli.keyreport import count, key_as_json, show_keys
 
-    keys = view(read_document(arguments.set, arguments), algorithms=algorithms_from(arguments))
+    keys = view(read_document(arguments.set, arguments), algorithms=algorithms_from(arguments), lone=True)
     screen = Screen()
     if arguments.json:
         screen.json_line({"size_bytes": keys.size_bytes, "keys": [key_as_json(key) for key in keys.keys]})
@@ -75,7 +75,7 @@ def _thumbprint(arguments: argparse.Namespace) -> int:
     from jotgate.cli.keyreport import cut, key_as_json, title
     from jotgate.cli.wording import for_the_command_line
 
-    keys = view(read_document(arguments.set, arguments)).keys
+    keys = view(read_document(arguments.set, arguments), lone=True).keys
     screen = Screen()
     if arguments.json:
         members = ("position", "kid", "thumbprint")
@@ -96,7 +96,7 @@ def _lint(arguments: argparse.Namespace) -> int:
     from jotgate.audit.keysets import view
     from jotgate.cli.keyreport import count, finding_as_json, show_findings, tally
 
-    keys = view(read_document(arguments.set, arguments), algorithms=algorithms_from(arguments))
+    keys = view(read_document(arguments.set, arguments), algorithms=algorithms_from(arguments), lone=True)
     findings = lint(keys, now())
     screen = Screen()
     if arguments.json:
@@ -112,7 +112,7 @@ def _diff(arguments: argparse.Namespace) -> int:
     from jotgate.audit.keysets import view
     from jotgate.cli.keyreport import key_as_json
 
-    before, after = (view(read_document(word, arguments)) for word in (arguments.before, arguments.after))
+    before, after = (view(read_document(word, arguments), lone=True) for word in (arguments.before, arguments.after))
     changes = diff(before, after)
     screen = Screen()
     if arguments.json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jotgate.cli.moments import utc
 from jotgate.cli.terminal import Screen, printable
 from jotgate.cli.wording import for_the_command_line
 from jotgate.keys.algorithms import header_name
@@ -21,6 +22,7 @@ _LONGEST = 100
 
 def key_as_json(key: KeyView) -> dict[str, Any]:
     """Describe one key."""
+    certificate = key.certificate
     return {
         "position": key.position,
         "kid": key.kid,
@@ -29,6 +31,7 @@ def key_as_json(key: KeyView) -> dict[str, Any]:
         "size": key.size or None,
         "use": _text(key, "use"),
         "thumbprint": key.thumbprint,
+        "certificate": certificate and {"begins": int(certificate.begins), "ends": int(certificate.ends)},
         "outcome": key.outcome,
         "algorithms": list(key.serves),
         "reason": for_the_command_line(key.reason) or None,
@@ -49,6 +52,8 @@ def show_keys(screen: Screen, keys: SetView) -> None:
         screen.line("  " + ", ".join([printable(kind), *map(printable, says)]))
         if key.thumbprint is not None:
             screen.line(f"  thumbprint {key.thumbprint}")
+        if (certificate := key.certificate) is not None:
+            screen.line(f"  certificate from {utc(certificate.begins)} to {utc(certificate.ends)}")
 
 
 def title(key: KeyView) -> str:

@@ -11,6 +11,8 @@ _API = re.compile(
 _ARGUMENT = re.compile(
     r"(?:algorithms|issuer|audience|typ|subject|authorized_party|require|leeway|max_(?:age|lifetime|token_bytes)|bits)\b"
 )
+# These stand only where they mean themselves.
+_SETTING = re.compile(r"\b(?:publish_ahead|token_lifetime|cache_time|allow_short_times)\b")
 # By a name of the library that stands in its advice, what takes the advice's place.
 _ADVICE = (
     (re.compile(r"algorithms="), ": allow only one of them with --alg"),
@@ -28,6 +30,7 @@ def for_the_command_line(message: str) -> str:
         The message with options in place of arguments, and without the advice that only a program can follow.
     """
     message = message.replace("allow_http=True", "--allow-http")
+    message = _SETTING.sub(lambda name: f"--{name[0].replace('_', '-')}", message)
     argument = _ARGUMENT.match(message)
     if argument:
         option = "alg" if argument[0] == "algorithms" else argument[0].replace("_", "-")

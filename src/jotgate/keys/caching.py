@@ -5,11 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-DEFAULT_LIFETIME_SECONDS = 300
-MIN_LIFETIME_SECONDS, MAX_LIFETIME_SECONDS = 60, 3600
-REFRESH_AT = 0.8
-"""The part of its lifetime after which a key set is fetched anew, in the background."""
-
 _DIRECTIVE = re.compile(r'([!#$%&\'*+.^_`|~0-9A-Za-z-]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]*))?')
 _LONGEST_SECONDS = 1 << 31
 
@@ -38,12 +33,6 @@ def parse_cache_control(headers: Mapping[str, str]) -> int | None:
     if lifetime is None:
         return None
     return max(0, lifetime - (_seconds(headers.get("age", "").partition(",")[0].strip()) or 0))
-
-
-def lifetime_of(headers: Mapping[str, str]) -> int:
-    """Return the seconds that a fetched key set counts as fresh: what the answer says, within sensible bounds."""
-    said = parse_cache_control(headers)
-    return min(max(DEFAULT_LIFETIME_SECONDS if said is None else said, MIN_LIFETIME_SECONDS), MAX_LIFETIME_SECONDS)
 
 
 def _seconds(text: str) -> int | None:

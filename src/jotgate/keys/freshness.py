@@ -103,11 +103,12 @@ def checked_times(lifetime: float, cache_control: tuple[float, float], cooldown:
 class Freshness:
     """When to fetch, and how long what was fetched counts. All moments are nanoseconds of a monotonic clock."""
 
-    __slots__ = ("_attempted_at", "_failing", "_fetched_at", "_fresh_until", "_refresh_at", "_times")
+    __slots__ = ("_attempted_at", "_ended_at", "_failing", "_fetched_at", "_fresh_until", "_refresh_at", "_times")
 
     def __init__(self, times: Times) -> None:
         self._times = times
         self._attempted_at: int | None = None
+        self._ended_at = 0
         self._failing = False
         self._fetched_at: int | None = None
         self._fresh_until = 0
@@ -116,6 +117,10 @@ class Freshness:
     def begin(self, now: int) -> None:
         """Note that a fetch begins. The cooldown counts from here, whatever comes of it."""
         self._attempted_at = now
+
+    def end(self, now: int) -> None:
+        """Note that a fetch has ended, whatever came of it."""
+        self._ended_at = now
 
     def succeed(self, began: int, allowed: float | None, jitter: float) -> None:
         """Note that keys came, or the word that they are unchanged.
@@ -164,8 +169,13 @@ class Freshness:
         return rested if self._failing else max(rested, self._refresh_at)
 
     def may_ask(self, now: int) -> bool:
-        """Whether a request may have keys fetched: the cooldown since the last attempt is over."""
-        return self._attempted_at is None or now >= self._attempted_at + int(self._times.cooldown * SECOND)
+        """Whether a request may have keys fetched: the cooldown is over since the last attempt, and since that ended.
+
+        Else a request that has waited for an attempt longer than the cooldown would wait for a second one.
+        """
+        if self._attempted_at is None:
+            return True
+        return now >= max(self._attempted_at, self._ended_at) + int(self._times.cooldown * SECOND)
 
     def state(self, now: int) -> KeyState:
         """What the keys are worth."""

@@ -348,7 +348,7 @@ class RemoteKeySet(KeyFeed):
         """Start the keeper of this process, if there is none. Under the lock."""
         if self._closed and refuse_closed:
             raise http.fetch_failed("the key set was closed")
-        if self._keeper is not None or self._closed:
+        if self._closed or (self._keeper is not None and self._keeper.is_alive()):
             return
         bell = self._bell
         this = weakref.ref(self, lambda _: bell.set())
@@ -388,6 +388,7 @@ class RemoteKeySet(KeyFeed):
                 event = self._fail(answer)
             if event is not None:
                 self._flight = None
+                self._freshness.end(monotonic_ns_now())
         if event is not None:
             self._tell()
         flight.land(event is not None and event.kind != "failed")

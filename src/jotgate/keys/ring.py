@@ -96,7 +96,7 @@ class KeyRing(RingFeed):
         )
         protection = _protection(passphrase, wrap, private_keys)
         store = RingStore(path)
-        keys = private_keys or FileKeys(store.path, protection, passphrase, wrap)
+        keys = FileKeys(store.path, protection, passphrase, wrap) if private_keys is None else private_keys
         if not store.exists():
             if not create:
                 raise PolicyError("there is no key ring in this directory, and none is to be made (create)")
@@ -343,7 +343,6 @@ class KeyRing(RingFeed):
 
     @contextmanager
     def _writing(self) -> Iterator[Draft]:
-        self._notice_fork()
         with writing(self._store, self._keeper, proved=self._proved) as draft:
             yield draft
         self._look()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -56,14 +55,13 @@ class RingFeed(KeyFeed):
         PolicyError: ``invalid_policy``: a counter is given, and the ring counts by itself.
     """
 
-    __slots__ = ("_epochs", "_failure", "_lock", "_look_at", "_pid", "_snapshot", "_store", "_usable_until")
+    __slots__ = ("_epochs", "_failure", "_lock", "_look_at", "_snapshot", "_store", "_usable_until")
 
     def __init__(self, store: RingStore, epochs: EpochCounter | None) -> None:
         super().__init__()
         self._store = store
         self._epochs = epochs
         self._lock = threading.Lock()
-        self._pid = os.getpid()
         self._failure: JotgateError | None = None
         state, mark = store.read()
         if epochs is not None and state.counts_epochs:
@@ -74,12 +72,14 @@ class RingFeed(KeyFeed):
         snapshot = self._snapshot
         return Supply(snapshot.key_set, self._usable_until, known_epoch(snapshot.epoch))
 
-    def _renew(self, want: Want) -> bool:
+    def _renew(self, want: Want) -> bool | None:
         before = self._snapshot
         self._look()
-        return self._failure is None and (want == "usable" or self._snapshot is not before)
+        if self._failure is not None:
+            return None
+        return want == "usable" or self._snapshot is not before
 
-    async def _renew_async(self, want: Want) -> bool:
+    async def _renew_async(self, want: Want) -> bool | None:
         return self._renew(want)  # one look at a local file
 
     def stats(self) -> dict[str, Any]:
@@ -128,7 +128,6 @@ class RingFeed(KeyFeed):
 
     def _look(self) -> None:
         """See whether the manifest has changed, read it if it has, and tell whoever watches."""
-        self._notice_fork()
         with self._lock:
             news = self._take_news()
         if news:
@@ -179,12 +178,10 @@ class RingFeed(KeyFeed):
             return state.epoch
         return None if self._epochs is None else asked(self._epochs.current)
 
-    def _notice_fork(self) -> None:
-        """A child has its own locks: its parent may have held one when it forked."""
-        if self._pid != os.getpid():
-            self._pid = os.getpid()
-            self._lock = threading.Lock()
-            self._store.forget_locks()
+    def _forked(self) -> None:
+        super()._forked()
+        self._lock = threading.Lock()
+        self._store.forget_locks()
 
 
 def known_epoch(epoch: int | None) -> int:

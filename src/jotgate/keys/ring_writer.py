@@ -54,6 +54,8 @@ class Draft:
         key = record_of(signer, self.now)
         if self.state.is_distrusted(key.thumbprint):
             raise PolicyError("this key was compromised once: it never comes back")
+        if any(each.thumbprint == key.thumbprint for each in self.state.keys):
+            raise PolicyError("this key is in the ring already: dropping it must drop all of it")
         if self.state.find(key.kid) is not None or any(each.kid == key.kid for each in self.state.distrusted):
             raise PolicyError(f"there is or was a key {key.kid!r} in the ring: a kid names one key for ever")
         return key

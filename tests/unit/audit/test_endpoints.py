@@ -1,6 +1,7 @@
 """The doctor's judgement against servers on the loopback: what a verifier would meet, and what follows from it."""
 
 import email.utils
+import inspect
 import json
 import socket
 
@@ -10,8 +11,10 @@ from services.wire import answer
 from support import NOW
 from unit.audit.keysets import document, jwk
 
+from jotgate.audit import endpoints, keylint
 from jotgate.audit.endpoints import Examination, examine
 from jotgate.errors import PolicyError
+from jotgate.keys.remote import RemoteKeySet
 
 pytestmark = pytest.mark.usefixtures("frozen_clock")
 
@@ -128,15 +131,45 @@ def test_statuses_come_with_advice(status):
     [
         (b"<!doctype html>", "web page"),
         (b"{}", '{"keys": [...]}'),
+        (b'{"jwks_uri": "https://x/"}', "name the issuer"),
         (b'{"keys": 1}', '{"keys": [...]}'),
         (b"{]", "keys"),
     ],
 )
 def test_no_key_set(body, advice):
-    seen = look(lambda request: published(request, body))
+    def script(request):
+        return [answer(status="404 Not Found")] if "well-known" in request.target else published(request, body)
+
+    seen = look(script)
     finding = seen.findings[0]
     assert (finding.code, seen.verdict) == ("not_a_key_set", "broken")
     assert advice in finding.advice
+
+
+@pytest.mark.parametrize(
+    ("epoch", "expected"), [(0, []), (7, []), (None, []), (-1, ["epoch"]), ("7", ["epoch"]), (True, ["epoch"])]
+)
+def test_epochs(epoch, expected):
+    body = json.dumps(json.loads(SET) | {"jotgate_epoch": epoch}).encode()
+    assert codes(look(lambda request: published(request, body))) == expected
+
+
+def test_one_key_alone_is_no_set():
+    body = json.dumps(jwk(kid="a")).encode()
+
+    def script(request):
+        return [answer(status="404 Not Found")] if "well-known" in request.target else published(request, body)
+
+    seen = look(script)
+    assert (codes(seen), seen.verdict) == (["not_a_key_set", "no_discovery"], "broken")
+
+
+def test_what_is_judged_by_is_what_a_remote_key_set_does():
+    defaults = {name: each.default for name, each in inspect.signature(RemoteKeySet).parameters.items()}
+    assert defaults["lifetime"] == endpoints.DEFAULT_LIFETIME_SECONDS
+    assert defaults["cache_control"] == (endpoints.MIN_LIFETIME_SECONDS, endpoints.MAX_LIFETIME_SECONDS)
+    assert defaults["timeout"] == endpoints.TIMEOUT_SECONDS
+    assert (defaults["max_keys"], defaults["max_bytes"]) == (keylint.MAX_KEYS, keylint.MAX_BYTES)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

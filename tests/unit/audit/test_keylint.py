@@ -13,7 +13,7 @@ from jotgate.audit.keylint import MAX_BYTES, MAX_KEYS, lint
 from jotgate.audit.keysets import view
 
 IDP = Path(__file__).parents[2] / "vectors" / "idp"
-IN_2026 = 1_790_000_000
+IN_2025 = 1_750_000_000
 SOUND = [jwk(kid="a"), jwk(kid="b", which=1)]
 
 
@@ -118,15 +118,16 @@ def test_every_finding_says_what_to_do_and_shows_nothing():
 class TestCertificates:
     def test_dates(self):
         key = jwk(kid="c", x5c=x5c())
-        assert found(key, jwk(kid="d", which=1), now=IN_2026) == set()
-        assert found(key, jwk(kid="d", which=1), now=2_100_000_000) == {(WARNING, "x5c_expired")}
+        assert found(key, SOUND[1], now=IN_2025) == set()
+        assert found(key, SOUND[1], now=IN_2025 + 50_000_000) == {(NOTE, "old_key")}
+        assert found(key, SOUND[1], now=2_100_000_000) == {(WARNING, "x5c_expired"), (NOTE, "old_key")}
 
     def test_thumbprints(self):
         good = jwk(kid="c", x5c=x5c(), **thumbprints())
-        assert found(good, SOUND[1], now=IN_2026) == set()
+        assert found(good, SOUND[1], now=IN_2025) == set()
         bad = jwk(kid="c", x5c=x5c(), **thumbprints("ES384"))
-        assert found(bad, SOUND[1], now=IN_2026) == {(WARNING, "x5t")}
-        assert found(jwk(kid="c", x5c=x5c(), x5t=1), SOUND[1], now=IN_2026) == {(WARNING, "x5t")}
+        assert found(bad, SOUND[1], now=IN_2025) == {(WARNING, "x5t")}
+        assert found(jwk(kid="c", x5c=x5c(), x5t=1), SOUND[1], now=IN_2025) == {(WARNING, "x5t")}
 
 
 class TestTheSet:
@@ -169,5 +170,5 @@ def test_gravest_first():
 
 @pytest.mark.parametrize("provider", sorted(path.parent.name for path in IDP.glob("*/jwks.json")))
 def test_no_large_provider_publishes_an_error(provider):
-    findings = lint(view((IDP / provider / "jwks.json").read_bytes()), IN_2026)
+    findings = lint(view((IDP / provider / "jwks.json").read_bytes()), IN_2025)
     assert not has_errors(findings), findings

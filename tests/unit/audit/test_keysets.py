@@ -125,7 +125,7 @@ class TestConflicts:
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"[]", b"{}", b'{"keys": {}}', b'{"keys": [1]}', b'{"keys": ["x"]}', b'{"keys": [], "keys": []}', b"\xff",
+    [b"", b"[]", b"{}", b'{"keys": {}}', b'{"keys": [], "keys": []}', b"\xff",
      b"<html>", b'{"keys": []}x'],
 )  # fmt: skip
 def test_what_is_no_set(text):
@@ -134,9 +134,16 @@ def test_what_is_no_set(text):
     assert caught.value.code == "invalid_key"
 
 
-def test_one_jwk_is_a_set_of_one():
-    assert len(view(json.dumps(jwk()).encode()).keys) == 1
-    assert view(jwk()).size_bytes is None
+def test_entries_that_are_no_keys_are_left_out():
+    keys = view(document(1, "x", None, [], {"keys": []}, jwk(kid="a"))).keys
+    assert [(key.outcome, key.cause) for key in keys] == [("skipped", "kind")] * 5 + [("used", None)]
+
+
+def test_one_jwk_is_a_set_of_one_where_that_is_wanted():
+    assert len(view(json.dumps(jwk()).encode(), lone=True).keys) == 1
+    assert view(jwk(), lone=True).size_bytes is None
+    with pytest.raises(InvalidKeyError):
+        view(jwk())
     assert view(document()).usable == ()
 
 

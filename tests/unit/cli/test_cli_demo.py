@@ -5,7 +5,7 @@ import random
 import pytest
 import support
 
-from jotgate import SigningKey
+from jotgate import SigningKey, _clock
 from jotgate.cli.demo import hostile, population, publisher, trial
 from jotgate.keys.fetch import fetch
 
@@ -16,9 +16,35 @@ def outcome():
     return trial.hold(140, 3, progress=None)
 
 
+@pytest.fixture(autouse=True)
+def running_clock(frozen_clock):
+    """Keys in motion wait for moments that must come."""
+    _clock.set_wall_clock_for_tests(None)
+
+
+@pytest.fixture
+def lived(outcome, monkeypatch):
+    """The life of a ring takes seconds: where it is not what a test is about, take the one that was."""
+    monkeypatch.setattr(trial, "live", lambda _: outcome.life)
+
+
 def test_every_verdict_is_the_expected_one(outcome):
     assert outcome.mismatches == []
     assert outcome.ok
+
+
+def test_keys_in_motion(outcome):
+    life = outcome.life
+    assert (life.rotations, life.remembered) == (3, 2_000)
+    assert set(life.honest) == set(life.after) == {"accepted"}
+    assert life.near == {"unknown_key": 2_000}
+    assert life.far == {"unknown_key": 2_000}
+    assert set(life.forged) == {"unknown_key"}
+    assert life.fetches >= 3
+    wrong = life._replace(far=life.after)
+    assert life.ok
+    assert not wrong.ok
+    assert not outcome._replace(life=wrong).ok
 
 
 def test_honest_and_hostile_tokens_of_every_algorithm(outcome):
@@ -64,7 +90,7 @@ def test_output(run):
     assert ran.out.splitlines()[-1].startswith("all ")
 
 
-def test_json(run):
+def test_json(lived, run):
     shown = run("demo", "--tokens", "14", "--json").json()
     assert shown["ok"] is True
     assert shown["honest_tokens"] == 14
@@ -74,7 +100,7 @@ def test_json(run):
     assert shown["throughput"]
 
 
-def test_one_wrong_verdict_fails_the_run(run, monkeypatch):
+def test_one_wrong_verdict_fails_the_run(lived, run, monkeypatch):
     judge = trial._verdict
 
     def blind_in_one_eye(verifier, one):
@@ -96,7 +122,7 @@ def test_an_error_that_is_none_of_ours_is_a_wrong_verdict():
     assert trial._verdict(Broken(), one) == "raised ZeroDivisionError"
 
 
-def test_refused_honest_tokens_are_reported(run, monkeypatch):
+def test_refused_honest_tokens_are_reported(lived, run, monkeypatch):
     monkeypatch.setattr(trial, "AUDIENCE", "somebody else")
     ran = run("demo", "--tokens", "140")
     assert ran.code == 1
@@ -104,7 +130,7 @@ def test_refused_honest_tokens_are_reported(run, monkeypatch):
     assert " more\n" in ran.out
 
 
-def test_algorithms_that_are_not_there_are_named(run, monkeypatch):
+def test_algorithms_that_are_not_there_are_named(lived, run, monkeypatch):
     monkeypatch.setattr(population, "ALGORITHMS_SHOWN", ("HS256", "ES256"))
     ran = run("demo", "--tokens", "10")
     assert ran.code == 0
@@ -134,7 +160,7 @@ def test_sizes_are_those_of_real_tokens():
 
 
 def test_publisher_serves_one_document_on_loopback():
-    with publisher.published({"keys": []}) as url:
+    with publisher.published(lambda: {"keys": []}) as url:
         assert url.startswith("http://127.0.0.1:")
         assert fetch(url, {}, 10, allow_http=True).body == b'{"keys": []}'
         assert fetch(url.replace("jwks.json", "other"), {}, 10, allow_http=True).status == 404

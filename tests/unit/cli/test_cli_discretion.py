@@ -176,6 +176,7 @@ def bases(command, jwks, tmp_path):
         ],
         "jwks": [[], ["show"], ["show", jwks], ["diff", jwks], ["lint", jwks, "junk"], ["thumbprint", "--json"]],
         "doctor": [[], ["https://127.0.0.1:1/"]],
+        "keys": [[], ["init", "none", "--alg", "HS256"], ["rotate", "none"], ["compromise", "none", "x"]],
         "demo": [[]],
         "bench": [[]],
     }[command]

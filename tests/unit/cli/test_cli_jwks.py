@@ -5,7 +5,7 @@ import json
 import pytest
 import support
 from services import certificates, wire
-from unit.audit.keysets import WEAK_MODULUS, document, jwk, rsa_jwk
+from unit.audit.keysets import WEAK_MODULUS, document, jwk, rsa_jwk, x5c
 
 A, B = jwk(kid="a"), jwk(kid="b", which=1)
 SECRET = support.b64u(b"canary" * 8)
@@ -44,12 +44,19 @@ class TestShow:
             "size": "P-256",
             "use": "sig",
             "thumbprint": support.verification_key("ES256").thumbprint(),
+            "certificate": None,
             "outcome": "used",
             "algorithms": ["ES256"],
             "reason": None,
         }
         assert (second["outcome"], second["thumbprint"]) == ("skipped", None)
         assert "2048 bits" in second["reason"]
+
+    def test_certificates(self, run, sets):
+        path = sets(jwk(kid="a", x5c=x5c()))
+        assert "  certificate from 2024-01-01 00:00:00Z to 2034-01-01 00:00:00Z\n" in run("jwks", "show", path).out
+        (key,) = run("jwks", "show", "--json", path).json()["keys"]
+        assert key["certificate"] == {"begins": 1704067200, "ends": 2019686400}
 
     def test_algorithms(self, run, sets):
         path = sets(A, jwk("RS256", alg=None, kid="r"))

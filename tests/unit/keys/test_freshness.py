@@ -72,6 +72,9 @@ def test_the_cooldown_counts_attempts_that_failed():
     freshness.fail()
     assert not freshness.may_ask(BEGAN + 30 * SECOND - 1)
     assert freshness.may_ask(BEGAN + 30 * SECOND)
+    freshness.end(BEGAN + 3 * SECOND)
+    assert not freshness.may_ask(BEGAN + 33 * SECOND - 1)
+    assert freshness.may_ask(BEGAN + 33 * SECOND)
     assert freshness.due_at == BEGAN + 30 * SECOND
     assert freshness.state(BEGAN) is KeyState.EMPTY
 

@@ -294,6 +294,26 @@ def test_unknown_kids_cause_one_fetch_a_cooldown(published):
         assert len(publisher.calls) == 2
 
 
+def test_a_request_waits_for_one_fetch_even_if_that_outlasts_the_cooldown(published):
+    publisher, keys = published
+    with stopped_monotonic() as clock:
+        remote = keys(cooldown=1, timeout=20)
+        way_in = Verifier(remote, EXPECTED)
+        assert way_in.verify(token())
+        clock.forward(1)
+        publisher.gate.clear()
+        caller = threading.Thread(target=refuses, args=(way_in, token(B), "unknown_key"))
+        caller.start()
+        soon(lambda: len(publisher.calls) == 2)
+        clock.forward(2)
+        publisher.gate.set()
+        caller.join()
+        assert len(publisher.calls) == 2
+        clock.forward(1)
+        refuses(way_in, token(B), "unknown_key")
+        assert len(publisher.calls) == 3
+
+
 def test_a_new_key_is_found_by_its_first_token(published):
     publisher, keys = published
     remote = keys()

@@ -4,9 +4,9 @@ import asyncio
 import gc
 
 import pytest
-from support import CLASS_OF_CODE, b64u, error_of, rejects, secret_key, signing_key
+from support import CLASS_OF_CODE, b64u, claims, error_of, policy, refuses, rejects, secret_key, signing_key
 
-from jotgate import KeyRing, KeySet, SigningKey, errors, jws
+from jotgate import KeyRing, KeySet, SigningKey, Verifier, errors, jws
 from jotgate.keys import ring_feed
 from jotgate.keys.lifecycle import NOTICE_SECONDS
 from jotgate.keys.ring import Compromise, KeyRecord
@@ -201,6 +201,16 @@ def test_a_distrusted_key_never_comes_back(path, clock):
     clock.advance(10 * DAY)
     ring.prune()
     rejects("invalid_policy", lambda: KeyRing(path).stage(key=again))
+
+
+def test_one_key_under_two_kids_is_refused(path):
+    """Dropping one of them would leave the other."""
+    ring = KeyRing(path, create=True, adopt=signing_key("RS256", "one"))
+    for alg in ("RS256", "PS256"):
+        again = signing_key(alg, "two")
+        assert "already" in str(rejects("invalid_policy", lambda key=again: ring.stage(key=key)))
+    ring.compromise("one")
+    assert KeyRing(path).signer().alg == "ES256"
 
 
 def test_compromise_goes_before_all_else(ring, path, monkeypatch):
@@ -431,6 +441,72 @@ def test_a_ring_that_cannot_be_read_is_not_trusted(ring, path, clock, damage):
     assert verifies(ring)
 
 
+def test_no_answer_is_not_the_answer_that_there_is_nothing_newer(ring, path):
+    (path / "ring.json").unlink()
+    assert ring._renew("newer") is None
+    assert ring._renew("usable") is None
+    assert error_of(ring.warm).code == "key_fetch_failed"
+    assert ring.stats()["state"] == "dead"
+
+
+def epoch_token(ring, clock, **changes):
+    return jws.sign(claims(epoch=ring.epoch, exp=int(clock.now) + 900, iat=int(clock.now), **changes), ring.signer())
+
+
+def test_a_verifier_fed_by_a_ring_through_rotation_and_compromise(ring, clock):
+    verifier = Verifier(ring, policy("ES256"))
+    first = epoch_token(ring, clock)
+    for _ in range(3):
+        assert verifier.verify(first).kid == ring.signer().kid
+    assert verifier.stats()["hits"] == 2
+    clock.advance(DAY)
+    ring.rotate()
+    ours, old = epoch_token(ring, clock), ring.keys[0].kid
+    assert verifier.verify(ours)["epoch"] == 0
+    report = ring.compromise(old)
+    refuses(verifier, ours, "revoked")  # signed by a good key, cached, and of the epoch before
+    theirs = jws.sign(claims(epoch=1, exp=int(clock.now) + 900), ring.signer())
+    assert verifier.verify(theirs).kid == report.active_kid
+    lost = ring.signer().kid
+    ring.compromise(lost)
+    refuses(verifier, theirs, "unknown_key")
+    assert verifier.verify(epoch_token(ring, clock))["epoch"] == 2
+
+
+def test_a_verifier_in_another_process_learns_of_a_compromise_within_a_second(ring, path, clock):
+    other = KeyRing(path)
+    verifier = Verifier(other, policy("ES256"))
+    text = epoch_token(ring, clock)
+    assert verifier.verify(text)
+    ring.compromise(ring.signer().kid)
+    new = epoch_token(ring, clock)
+    assert verifier.verify(new)["epoch"] == 1  # its epoch is ahead: the verifier looks at once
+    refuses(verifier, text, "unknown_key")
+    ring.epochs.advance()
+    clock.advance(1)
+    refuses(verifier, new, "revoked")
+
+
+def test_a_verifier_whose_ring_cannot_be_read_cannot_decide(ring, path, clock):
+    verifier = Verifier(ring, policy("ES256"))
+    text = epoch_token(ring, clock)
+    assert verifier.verify(text)
+    manifest = (path / "ring.json").read_bytes()
+    (path / "ring.json").unlink()
+    assert verifier.verify(text)  # on the lease
+    clock.advance(1)
+    refuses(verifier, text, "key_fetch_failed")
+    refuses(verifier, epoch_token_of(text), "key_fetch_failed")
+    (path / "ring.json").write_bytes(manifest)
+    (path / "ring.json").chmod(0o600)
+    assert verifier.verify(text)
+
+
+def epoch_token_of(text):
+    """Another text of the same kind, which is not in the cache."""
+    return text[:-8] + "AAAAAAAA"
+
+
 class Counter(MemoryEpochs):
     fails = False
 
@@ -458,7 +534,9 @@ def test_epochs_counted_elsewhere(path, clock):
     for ask in (lambda: without.epoch, without._supply, without.epochs.advance):
         rejects("invalid_policy", ask)
     assert published(without) == published(ring)
-    rejects("invalid_policy", lambda: KeyRing(path.parent / "b", create=True) and KeyRing(path.parent / "b", epochs=epochs))
+    rejects(
+        "invalid_policy", lambda: KeyRing(path.parent / "b", create=True) and KeyRing(path.parent / "b", epochs=epochs)
+    )
 
 
 def test_a_compromise_is_finished_when_the_counter_is_back(path, clock):

@@ -118,7 +118,7 @@ def failing(*_):
         {"jwk": failing},
         {"jwk": lambda: OTHER.to_jwk(private=True)},
         {"jwk": lambda: None},
-        {"jwk": lambda: {}},
+        {"jwk": dict},
         {"jwk": OTHER.public_jwk},
         {"kid": None},
         {"kid": "another"},

@@ -9,25 +9,28 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 PATH = "/.well-known/jwks.json"
 
 
 @contextmanager
-def published(document: Mapping[str, object]) -> Iterator[str]:
+def published(document: Callable[[], Mapping[str, object]]) -> Iterator[str]:
     """Serve a JWKS document on a free port of 127.0.0.1 while the context lasts.
+
+    Args:
+        document: Called for the document of the moment.
 
     Yields:
         Its address.
     """
-    body = json.dumps(document).encode("ascii")
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path != PATH:
                 self.send_error(404)
                 return
+            body = json.dumps(document()).encode("ascii")
             self.send_response(200)
             self.send_header("Content-Type", "application/jwk-set+json")
             self.send_header("Content-Length", str(len(body)))

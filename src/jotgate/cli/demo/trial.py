@@ -20,6 +20,7 @@ from jotgate.cli.demo.population import (
     make_keys,
 )
 from jotgate.cli.demo.publisher import published
+from jotgate.cli.demo.rotation import Life, live
 from jotgate.errors import JotgateError
 from jotgate.keys.fetch import fetch
 
@@ -69,6 +70,7 @@ class Outcome(NamedTuple):
     judged: list[Judged]
     throughput: list[Throughput]
     unavailable: list[str]
+    life: Life
 
     @property
     def mismatches(self) -> list[Judged]:
@@ -77,8 +79,8 @@ class Outcome(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether every verdict was the expected one."""
-        return not self.mismatches
+        """Whether every verdict was the expected one, those on tokens whose keys were in motion too."""
+        return not self.mismatches and self.life.ok
 
     def codes(self) -> list[tuple[str, int, int]]:
         """Return (code, times expected, times got), acceptance first."""
@@ -119,6 +121,7 @@ class Outcome(NamedTuple):
                 for row in self.throughput
             ],
             "unavailable": self.unavailable,
+            "keys_in_motion": self.life.as_json(),
         }
 
 
@@ -183,14 +186,14 @@ def hold(tokens: int, seed: int, *, progress: Screen | None) -> Outcome:
             row, verdicts_of_lane = _timed(verifiers[lane], lane, trials)
             throughput.append(row)
             judged += verdicts_of_lane
-    return Outcome(judged, throughput, [name for name in ALGORITHMS_SHOWN if name not in keys])
+    return Outcome(judged, throughput, [name for name in ALGORITHMS_SHOWN if name not in keys], live(say))
 
 
 def _verifiers(keys: dict[str, SigningKey]) -> tuple[dict[str, Verifier], str]:
     """Build one verifier for the shared secret and one for all public keys, which it gets over HTTP."""
     public = {name: key for name, key in keys.items() if name != SECRET_ALGORITHM}
     document = KeySet([key.public() for key in public.values()]).to_jwks()
-    with published(document) as url:
+    with published(lambda: document) as url:
         started = default_timer()
         fetched = fetch(url, {}, _FETCH_SECONDS, allow_http=True).body
         seconds = default_timer() - started
