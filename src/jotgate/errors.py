@@ -21,7 +21,8 @@
     |   +-- KeyFetchError                key_fetch_failed
     |   +-- StoreUnavailableError        store_unavailable
     +-- InvalidKeyError                  your mistake, at construction (also a ValueError): invalid_key
-    +-- PolicyError                      your mistake, at construction (also a ValueError): invalid_policy
+    +-- PolicyError                      your mistake, at construction (also a ValueError): invalid_policy; where a
+                                         token is issued: readable_claim, or the code by which it would be refused
 
 Codes are part of the interface and do not change. No message holds token text, secrets or claim values: a message says
 what was expected and what to do. The classes have no ``__init__`` of their own, so that a refusal costs no Python call;
@@ -203,7 +204,9 @@ class InvalidKeyError(JotgateError, ValueError):
 
 
 class PolicyError(JotgateError, ValueError):
-    """A policy, verifier or option that contradicts itself; raised where it is built."""
+    """A policy, verifier or option that contradicts itself, raised where it is built; or a token that must not be
+    issued.
+    """
 
     _default_code = "invalid_policy"
 

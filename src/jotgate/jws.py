@@ -144,6 +144,8 @@ def _modulus_bytes(key: Signer) -> int:
 
 def _refuse_non_finite(value: object) -> None:
     """NaN and the infinities have no JSON; orjson would write null, and a token without the date it was given."""
+    if isinstance(value, (str, int)):
+        return  # most values; asking them whether they are a Mapping takes longer
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError
     if isinstance(value, Mapping):

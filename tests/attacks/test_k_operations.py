@@ -34,7 +34,7 @@ from support import (
     verifier,
 )
 
-from jotgate import KeyRing, KeySet, SigningKey, VerificationKey, Verifier, jws, unverified
+from jotgate import Issuer, KeyRing, KeySet, SigningKey, VerificationKey, Verifier, jws, unverified
 from jotgate.errors import JotgateError, TokenError
 
 pytestmark = pytest.mark.usefixtures("frozen_clock")
@@ -140,6 +140,28 @@ def test_k8_every_code_is_exercised() -> None:
         "wrong_issuer",
         "wrong_audience",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"email": CANARY},
+        {"x": f"{CANARY}@example.com"},
+        {f"{CANARY}@example.com": 1},
+        {"azp": [CANARY]},
+        {"x": {CANARY}},
+        {"x": [CANARY] * 2000},
+        {"jti": CANARY},
+        {"y": CANARY * 200},
+    ],
+    ids=range(8),
+)
+def test_k8_no_refusal_to_issue_shows_a_claim(claims: dict[str, Any]) -> None:
+    issuer = Issuer("issuer", SigningKey.from_secret(SECRET, alg="HS256"))
+    error = error_of(lambda: issuer.issue("subject", "audience", claims))
+    shown = "".join(traceback.format_exception_only(error)) + repr(error) + repr(error.args) + repr(error.__cause__)
+    assert CANARY not in shown
+    assert error.__suppress_context__ or error.__context__ is None
 
 
 def test_k8_no_repr_shows_secrets_or_claims() -> None:

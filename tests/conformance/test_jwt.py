@@ -1,5 +1,7 @@
 """RFC 7519, 9068 and the claims half of RFC 8725: one test a MUST."""
 
+import json
+
 import pytest
 from support import (
     ABSENT,
@@ -16,12 +18,15 @@ from support import (
     refuses,
     rejects,
     secret_key,
+    signing_key,
     token,
+    unb64u,
     verification_key,
     verifier,
 )
 
-from jotgate import Policy, Verifier
+from jotgate import Issuer, Policy, Verifier
+from jotgate.errors import PolicyError
 
 pytestmark = pytest.mark.usefixtures("frozen_clock")
 
@@ -111,6 +116,39 @@ def test_rfc9068_4_typ_of_an_access_token() -> None:
     refuses(way_in, access_token(ABSENT), "missing_claim", "typ")
     for name in ("exp", "iss", "aud", "sub", "client_id", "iat", "jti"):
         refuses(way_in, access_token(**{name: ABSENT}), "missing_claim", name)
+
+
+def issued(count: int = 1, **options: object) -> list[tuple[dict[str, object], dict[str, object]]]:
+    """Return header and claims of access tokens that are issued by the profile."""
+    issuer = Issuer(ISSUER, signing_key("ES256", kid="k"), typ="at+jwt")
+    texts = [issuer.issue(SUBJECT, AUDIENCE, client_id="app", **options) for _ in range(count)]
+    for text in texts:
+        assert access_token_verifier().verify(text)
+    return [tuple(json.loads(unb64u(part)) for part in text.split(".")[:2]) for text in texts]
+
+
+def test_rfc7519_4_1_7_jti_is_unique() -> None:
+    ids = [claims["jti"] for _, claims in issued(500)]
+    assert len(set(ids)) == 500
+    for each in ids:
+        assert len(unb64u(each)) == 16  # 128 bits
+    # ... of which none is always the same
+    numbers = [int.from_bytes(unb64u(each)) for each in ids]
+    for bit in range(128):
+        assert 0 < sum(number >> bit & 1 for number in numbers) < 500
+
+
+def test_rfc9068_2_1_typ_of_an_issued_access_token() -> None:
+    ((head, _),) = issued()
+    assert head == {"alg": "ES256", "kid": "k", "typ": "at+jwt"}
+
+
+def test_rfc9068_2_2_claims_of_an_issued_access_token() -> None:
+    ((_, claims),) = issued()
+    assert claims.keys() >= {"iss", "exp", "aud", "sub", "client_id", "iat", "jti"}
+    issuer = Issuer(ISSUER, signing_key("ES256", kid="k"), typ="at+jwt")
+    error = error_of(lambda: issuer.issue(SUBJECT, AUDIENCE))
+    assert (type(error), error.code, error.claim) == (PolicyError, "missing_claim", "client_id")
 
 
 def test_rfc9068_4_issuer_is_exact() -> None:

@@ -7,7 +7,7 @@ import pydantic
 from measure import assert_steady, code_of
 from support import ABSENT, NOW, JWSDoor, claims, clock_at, compact, header, token, verification_key, verifier
 
-from jotgate import SigningKey, jws, unverified
+from jotgate import Issuer, SigningKey, jws, unverified
 
 
 class Struct(msgspec.Struct):
@@ -71,5 +71,9 @@ with clock_at(NOW):
     assert_steady("peek", lambda: unverified.peek(text).claims, 10_000)
     key = SigningKey.from_secret(b"s" * 32, alg="HS256")
     assert_steady("jws.sign", lambda: jws.sign(NESTED, key), 10_000)
+    issuer = Issuer("i", key)
+    assert_steady("issue", lambda: issuer.issue("s", "a", NESTED), 5_000)
+    for refused in ({"azp": 1}, {"a": {"email": "x"}}, {"x": 2**64}, {"exp": 1}):
+        assert_steady("not issue", lambda refused=refused: code_of(lambda: issuer.issue("s", "a", refused)), 3_000)
     escaped = compact(header("HS256", kid="\n\u00e9"), claims(sub='\n"\\'))
     assert_steady("escapes", lambda: (way_in.verify(escaped).subject, way_in.verify(escaped).kid), 20_000)

@@ -10,6 +10,7 @@ import pydantic
 import jotgate
 from jotgate import (
     ANY,
+    Issuer,
     KeyRing,
     KeySet,
     Policy,
@@ -168,3 +169,35 @@ def rings() -> None:
     Verifier(ring, Policy(algorithms=["ES256"], issuer="i", audience="a"))
     KeyRing("ring", token_lifetime="600")  # type: ignore[arg-type]
     KeyRing("ring", secret="x")  # type: ignore[call-arg]
+
+
+class Kms:
+    """A signer of somebody else's."""
+
+    @property
+    def alg(self) -> str:
+        return "ES256"
+
+    @property
+    def kid(self) -> str | None:
+        return "k"
+
+    def sign(self, data: bytes) -> bytes:
+        return data
+
+    def public_jwk(self) -> Mapping[str, str]:
+        return {}
+
+
+def issuers(signing: SigningKey, ring: KeyRing, policy: Policy, public: VerificationKey) -> None:
+    for issuer in (
+        Issuer("i", signing),
+        Issuer("i", ring, policy=policy, typ="at+jwt", guard="warn", readable=("email",)),
+        Issuer("i", Kms()),
+    ):
+        assert_type(issuer.issue("s", "a"), str)
+        issuer.issue("s", ["a", "b"], {"x": 1}, 60, client_id="c", not_before=True)
+        issuer.issue("s", None)  # type: ignore[arg-type]
+    Issuer("i", public)  # type: ignore[arg-type]
+    Issuer("i", signing, guard="no")  # type: ignore[arg-type]
+    assert_type(jws.sign({}, Kms()), str)

@@ -173,9 +173,12 @@ _WORDS: Final[Mapping[Kind, str]] = {
 }
 
 
+_STYLE = re.compile(r"[_\-. ]")
+
+
 def _plain(name: str) -> str:
     """A name without what differs from one style to another: phone_number, phoneNumber, Phone-Number."""
-    return re.sub(r"[_\-. ]", "", name).lower()
+    return _STYLE.sub("", name).lower()
 
 
 NAMES: Final[Mapping[str, Kind]] = {_plain(word): kind for kind, words in _WORDS.items() for word in words.split()}
@@ -194,7 +197,7 @@ def _kind_by_name(name: str, value: Any) -> Kind | None:
     """The kind of a claim by its name; a flag or an empty value tells nothing."""
     if isinstance(value, bool) or value is None or value in ("", [], {}):
         return None
-    plain = _plain(re.split("[/:]", name)[-1])
+    plain = _plain(name[max(name.rfind("/"), name.rfind(":")) + 1 :])
     most = MOST_PERMISSIONS.get(plain)
     if most is not None and _entries(value) > most:
         return "permissions"
@@ -289,7 +292,12 @@ SHAPES: Final[tuple[tuple[Callable[[str], object], Kind], ...]] = (
 """What a value looks like, and its kind; the first that fits counts."""
 
 
+_SHORTEST = 14  # of all shapes without an @: a card number
+
+
 def _kind_of_text(text: str) -> Kind | None:
     if len(text) > MAX_TEXT:
         return "secret" if _PRIVATE_KEY.search(text) else "long"
+    if len(text) < _SHORTEST and "@" not in text:
+        return None
     return next((kind for fits, kind in SHAPES if fits(text)), None)
