@@ -220,22 +220,22 @@ def _waiting(report: Compromise) -> str:
 
 
 def _jwks(arguments: argparse.Namespace) -> int:
-    from pathlib import Path
+    from jotgate.errors import StoreUnavailableError
+    from jotgate.keys.public_document import PublicDocument
+    from jotgate.keys.publish import write_jwks
 
-    from jotgate.keys.files import replace_file
-
-    document = _opened(arguments, reading=True).jwks()
-    text = json.dumps(document, indent=None if arguments.json else 2) + "\n"
+    ring = _opened(arguments, reading=True)
     if arguments.out is None:
-        sys.stdout.write(text)
+        document = json.loads(PublicDocument(ring).current().body)
+        sys.stdout.write(json.dumps(document, indent=None if arguments.json else 2) + "\n")
         return EXIT_OK
     try:
-        replace_file(Path(arguments.out), text.encode("ascii"), _JWKS_MODE)
-    except OSError as error:
+        written = write_jwks(ring, arguments.out)
+    except StoreUnavailableError as error:
         shown = shown_path(arguments.out, "--out") or "the file of --out"
         expected = expected_path(arguments.out, "--out")
-        raise UsageError(f"cannot write {printable(shown)}: {error.strerror}{expected}") from None
-    Screen().line(f"wrote {len(document['keys'])} public keys")
+        raise UsageError(f"{printable(shown)}: {error}{expected}") from None
+    Screen().line(f"{'wrote' if written else 'unchanged:'} {len(ring.jwks()['keys'])} public keys")
     return EXIT_OK
 
 

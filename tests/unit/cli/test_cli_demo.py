@@ -5,7 +5,7 @@ import random
 import pytest
 import support
 
-from jotgate import SigningKey, _clock
+from jotgate import KeySet, SigningKey, _clock
 from jotgate.cli.demo import hostile, population, publisher, trial
 from jotgate.keys.fetch import fetch
 
@@ -160,7 +160,8 @@ def test_sizes_are_those_of_real_tokens():
 
 
 def test_publisher_serves_one_document_on_loopback():
-    with publisher.published(lambda: {"keys": []}) as url:
+    key = SigningKey.generate("ES256", kid="k")
+    with publisher.published(key) as url:
         assert url.startswith("http://127.0.0.1:")
-        assert fetch(url, {}, 10, allow_http=True).body == b'{"keys": []}'
+        assert KeySet.from_jwks(fetch(url, {}, 10, allow_http=True).body) is not None
         assert fetch(url.replace("jwks.json", "other"), {}, 10, allow_http=True).status == 404

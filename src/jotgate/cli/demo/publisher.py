@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from jotgate.keys.public_document import PublicDocument
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
+
+    from jotgate.keys.public_document import PublishedKeys
 
 PATH = "/.well-known/jwks.json"
 
 
 @contextmanager
-def published(document: Callable[[], Mapping[str, object]]) -> Iterator[str]:
-    """Serve a JWKS document on a free port of 127.0.0.1 while the context lasts.
+def published(source: PublishedKeys) -> Iterator[str]:
+    """Serve the public keys of a source on a free port of 127.0.0.1 while the context lasts.
 
     Args:
-        document: Called for the document of the moment.
+        source: As for ``jwks_app``.
 
     Yields:
         Its address.
     """
+    document = PublicDocument(source)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path != PATH:
                 self.send_error(404)
                 return
-            body = json.dumps(document()).encode("ascii")
+            body = document.current().body
             self.send_response(200)
             self.send_header("Content-Type", "application/jwk-set+json")
             self.send_header("Content-Length", str(len(body)))

@@ -92,7 +92,7 @@ def live(say: Callable[[str, str], None]) -> Life:
             leeway=0,
             allow_short_times=True,
         ) as ring,
-        published(lambda: ring.jwks() | {"jotgate_epoch": ring.epoch}) as url,
+        published(ring) as url,
         RemoteKeySet(
             url,
             allow_http=True,

@@ -192,8 +192,7 @@ def hold(tokens: int, seed: int, *, progress: Screen | None) -> Outcome:
 def _verifiers(keys: dict[str, SigningKey]) -> tuple[dict[str, Verifier], str]:
     """Build one verifier for the shared secret and one for all public keys, which it gets over HTTP."""
     public = {name: key for name, key in keys.items() if name != SECRET_ALGORITHM}
-    document = KeySet([key.public() for key in public.values()]).to_jwks()
-    with published(lambda: document) as url:
+    with published(list(public.values())) as url:
         started = default_timer()
         fetched = fetch(url, {}, _FETCH_SECONDS, allow_http=True).body
         seconds = default_timer() - started
