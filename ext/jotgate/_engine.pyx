@@ -56,9 +56,6 @@ cdef extern from "Python.h":
     void PyType_Modified(PyTypeObject* type)
 
 
-cdef enum:
-    RENEWALS = 2                                    # there are no keys; and those that came do not have the kid
-
 _FRESH_NEEDS_REVOCATIONS = "fresh=True needs a verifier with revocations"
 
 
@@ -105,12 +102,15 @@ cdef void retire(list bindings, list serving) noexcept:
         each.snapshot.live = True
 
 
+_USABLE, _NEWER = "usable", "newer"
+
+
 cdef object wanted_for(Fault fault):
     """What the keys' feed is asked for when its keys have led to this; None: no other keys would help."""
     if fault == KEY_FETCH_FAILED:
-        return "usable"
+        return _USABLE
     if fault == UNKNOWN_KEY or fault == AMBIGUOUS_KEY or fault == EPOCH_AHEAD:
-        return "newer"
+        return _NEWER
     return None
 
 
@@ -227,14 +227,18 @@ cdef class Engine:
         return fault
 
     cdef Fault decide_with_renewed(self, object text, bint fresh, Fault fault, Outcome* outcome) noexcept:
-        """Decide again, for as long as the feed whose keys did not decide finds newer ones; at most twice."""
+        """Decide again, if the feed whose keys did not decide finds newer ones. It is asked for each want once: there
+        may be no keys, and those that came may not have the kid."""
         cdef KeySource source
-        for _ in range(<int>RENEWALS):
-            if outcome.source == NULL:
-                break
+        asked = None
+        while outcome.source != NULL:
             source = take_source(outcome)
+            want = wanted_for(fault)
+            if want is asked:
+                break
+            asked = want
             try:
-                renewed = source.feed._renew(wanted_for(fault))
+                renewed = source.feed._renew(want)
             except KeyboardInterrupt:               # nothing may be raised here: let it come again, right after
                 PyErr_SetInterrupt()
                 renewed = None
@@ -246,8 +250,6 @@ cdef class Engine:
             if renewed is not True:
                 return KEY_FETCH_FAILED
             fault = self.decide(text, fresh, outcome)
-        if outcome.source != NULL:
-            take_source(outcome)
         return fault
 
     def _verify_once(self, text, bint fresh, bint patient):

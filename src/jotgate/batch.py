@@ -9,6 +9,7 @@ from . import workers
 from ._batch import BatchResult
 from ._engine import Engine
 from .errors import PolicyError
+from .keys.feed import KeyFeed
 
 __all__ = ["BatchResult", "verify_batch"]
 
@@ -34,7 +35,8 @@ def verify_batch(engine: Engine, texts: Iterable[str | bytes], threads: int | No
             threads = min(workers.usable_cores(), MAX_THREADS)
         _run(result, share, threads)
         left = PART + 1
-        while 0 < (again := _renewed(result)) < left:  # each round decides some
+        exhausted: set[KeyFeed] = set()
+        while 0 < (again := _renewed(result, exhausted)) < left:  # each round decides some
             left = again
             _run(result, again // LEAST_SHARE, threads)
         result._finish()
@@ -48,9 +50,14 @@ def _parts(texts: Iterable[str | bytes]) -> Iterator[tuple[str | bytes, ...]]:
         yield part
 
 
-def _renewed(result: BatchResult) -> int:
-    """Ask for newer keys, where those of now left texts undecided; return how many are to be verified again."""
-    answers = {feed: feed._renew(want) for feed, want in result._lacking().items()}
+def _renewed(result: BatchResult, exhausted: set[KeyFeed]) -> int:
+    """Ask for newer keys, where those of now left texts undecided; return how many are to be verified again.
+
+    A feed is asked once for newer keys, and each time that its keys no longer count.
+    """
+    wants = {feed: want for feed, want in result._lacking().items() if want == "usable" or feed not in exhausted}
+    exhausted.update(feed for feed, want in wants.items() if want == "newer")
+    answers = {feed: feed._renew(want) for feed, want in wants.items()}
     result._unfetched([feed for feed, answer in answers.items() if answer is None])
     newer = [feed for feed, answer in answers.items() if answer]
     return result._again(newer) if newer else 0

@@ -34,7 +34,6 @@ class _OwnCache:
 
 
 _OWN_CACHE: Final = _OwnCache()
-_RENEWALS: Final = 2
 _CACHE_COUNTERS = ("hits", "misses", "evictions", "expired", "entries", "bytes")
 
 
@@ -145,11 +144,15 @@ class Verifier(Engine):
             UndecidedError: as ``verify``.
             PolicyError: as ``verify``.
         """
-        for _ in range(_RENEWALS):
+        asked = None
+        while True:
             found = self._verify_once(text, fresh, True)
             if not isinstance(found, tuple):
                 return found
             feed, want = found
+            if want == asked:
+                break
+            asked = want
             newer = await feed._renew_async(want)
             if newer is None:
                 self._refuse(FAULTS["KEY_FETCH_FAILED"])

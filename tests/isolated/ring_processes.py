@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 
 from jotgate import KeyRing
+from jotgate.keys.files import replace_file
 
 if not hasattr(os, "fork"):
     sys.exit(0)
@@ -77,6 +78,24 @@ def several_make_one_ring(path: Path) -> None:
     assert len(KeyRing(path).keys) == 2
 
 
+def a_published_file_is_always_whole(path: Path) -> None:
+    """Eight writers of one file, and a reader."""
+    contents = [bytes([65 + number]) * 100_000 for number in range(WRITERS)]
+
+    def write(content: bytes) -> None:
+        for _ in range(20):
+            replace_file(path, content, 0o644)
+
+    replace_file(path, contents[0], 0o644)
+    children = [child(lambda content=content: write(content)) for content in contents]
+    for _ in range(300):
+        data = path.read_bytes()
+        assert data in contents, "half a file"
+    ended(*children)
+    assert path.read_bytes() in contents
+    assert [each.name for each in path.parent.glob("*jwks*")] == [path.name]
+
+
 def a_child_of_a_busy_parent_does_not_hang(path: Path) -> None:
     """Forked while other threads of the parent read and write, whose locks it inherits as they are."""
     ring = KeyRing(path, create=True, algorithm="EdDSA", **TIMES)
@@ -113,4 +132,5 @@ with tempfile.TemporaryDirectory() as name:
     another_process_is_noticed_within_a_second(Path(name) / "noticed")
     no_write_is_lost(Path(name) / "writers")
     several_make_one_ring(Path(name) / "makers")
+    a_published_file_is_always_whole(Path(name) / "jwks.json")
     a_child_of_a_busy_parent_does_not_hang(Path(name) / "forks")

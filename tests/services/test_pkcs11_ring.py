@@ -10,10 +10,10 @@ import pkcs11
 import pytest
 from pkcs11 import Attribute, ObjectClass
 from services.pkcs11_keys import PKCS11Keys
-from support import AUDIENCE, ISSUER, NOW, b64u, claims, dumps, policy, refuses, rejects
+from support import AUDIENCE, ISSUER, NOW, claims, policy, refuses, rejects
 from support import clock as clock
 
-from jotgate import KeyRing, KeySet, Verifier
+from jotgate import Issuer, KeyRing, KeySet, Verifier, jws
 from jotgate.keys.lifecycle import NOTICE_SECONDS
 
 MODULES = [
@@ -60,10 +60,22 @@ def keys(token):
 
 
 def issued(ring, **changes):
-    signer = ring.signer()
-    head = {"alg": signer.alg, "kid": signer.kid, "typ": "JWT"}
-    signing_input = f"{b64u(dumps(head))}.{b64u(dumps(claims(epoch=ring.epoch, **changes)))}"
-    return f"{signing_input}.{b64u(signer.sign(signing_input.encode()))}"
+    return jws.sign(claims(epoch=ring.epoch, **changes), ring.signer())
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
+def test_an_issuer_signs_in_an_hsm(tmp_path, keys, clock, algorithm):
+    ring = KeyRing(tmp_path / "ring", create=True, algorithm=algorithm, private_keys=keys)
+    issuer = Issuer(ISSUER, ring, policy=policy(algorithm))
+    verifier = Verifier(ring, policy(algorithm))
+    before = issuer.issue("user-1", AUDIENCE)
+    clock.advance(DAY)
+    assert ring.rotate().alg == algorithm
+    after = issuer.issue("user-1", AUDIENCE)
+    assert verifier.verify(after).kid == ring.signer().kid
+    refuses(verifier, before, "expired")
+    ring.epochs.advance()
+    refuses(verifier, after, "revoked")
 
 
 @pytest.mark.parametrize("algorithm", ["ES256", "ES384", "RS256", "PS256"])

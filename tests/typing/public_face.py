@@ -156,6 +156,21 @@ def failing(error: errors.JotgateError) -> None:
     assert_type(jotgate.errors.PolicyError("text").code, str)
 
 
+def rings() -> None:
+    ring = KeyRing("ring", create=True, algorithm="ES256", token_lifetime=600, passphrase=b"x")
+    assert_type(ring.epoch, int)
+    assert_type(ring.jwks(), dict[str, list[dict[str, str]]])
+    assert_type(ring.signer().sign(b""), bytes)
+    assert_type(ring.rotate().kid, str)
+    assert_type(ring.compromise("kid").epoch, int | None)
+    assert_type(ring.maintain(rotate_every=1.0).removed, tuple[str, ...])
+    with ring as same:
+        assert_type(same, KeyRing)
+    Verifier(ring, Policy(algorithms=["ES256"], issuer="i", audience="a"))
+    KeyRing("ring", token_lifetime="600")  # type: ignore[arg-type]
+    KeyRing("ring", secret="x")  # type: ignore[call-arg]
+
+
 class Kms:
     """A signer of somebody else's."""
 

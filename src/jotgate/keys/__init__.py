@@ -7,4 +7,8 @@ HMAC secret), ``primitives`` (what `cryptography` is asked to do) and ``frozen``
 Beside them, for keys that change: ``feed`` (how verifiers learn of it), ``urls`` (where keys may be fetched
 from), ``fetch`` (the one place that does), ``caching`` (how long an answer lasts) and ``discovery`` (where an
 issuer says that its keys are).
+
+An issuer's own: ``ring`` (the public face), ``lifecycle`` (states and steps, without I/O), ``ring_feed`` (its reading
+side), ``ring_writer`` (its writing side), ``ring_store`` and ``manifest`` (the directory and its one file), ``files``
+(what survives a kill), ``signers`` (private keys in files, and what is asked of signers elsewhere) and ``maintenance``.
 """

@@ -1,16 +1,18 @@
-"""One fetch under way, and those who wait for it."""
+"""One fetch under way, those who wait for it, and the keeper who sees to it."""
 
 from __future__ import annotations
 
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from .._clock import monotonic_ns_now
 from .document import Answer, Question, obtain
 from .fetch import fetch_failed
 
 if TYPE_CHECKING:
     import asyncio
+    import weakref
 
 
 MOST_LEFT_ALONE = 4
@@ -66,6 +68,37 @@ class Flight:
 def _settle(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
+
+
+class Kept(Protocol):
+    """What a keeper keeps."""
+
+    _question: Question
+
+    def _next_flight(self, keeper: threading.Thread) -> Flight | float | None: ...
+    def _land(self, flight: Flight, began: int, answer: Answer | Exception) -> None: ...
+
+
+def keep(this: weakref.ref[Kept], bell: threading.Event) -> None:
+    """Have keys fetched when they are due, until the key set is gone or another keeper is at work."""
+    left_alone: list[threading.Thread] = []
+    while True:
+        keys = this()
+        task = None if keys is None else keys._next_flight(threading.current_thread())
+        if keys is None or task is None:
+            return
+        if isinstance(task, Flight):
+            began, question = monotonic_ns_now(), keys._question
+            del keys  # a key set that nobody holds any more does not live on for a fetch
+            answer = carry_out(question, left_alone)
+            keys = this()
+            if keys is not None:
+                keys._land(task, began, answer)
+            del keys
+        else:
+            del keys
+            bell.wait(task)
+            bell.clear()
 
 
 def carry_out(question: Question, left_alone: list[threading.Thread]) -> Answer | Exception:

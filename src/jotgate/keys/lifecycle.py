@@ -37,6 +37,21 @@ class Settings(NamedTuple):
         return self.token_lifetime + self.leeway + self.cache_time
 
 
+class KeyRecord(NamedTuple):
+    """What a ring tells of a key; times are Unix seconds."""
+
+    kid: str
+    alg: str
+    state: State
+    created_at: float
+    published_at: float
+    active_from: float | None
+    retiring_from: float | None
+    gone_at: float | None
+    """When it leaves the JWKS; None before it retires."""
+    thumbprint: str
+
+
 class Key(NamedTuple):
     """One key pair of a ring; of the private key only whether there is one."""
 
@@ -61,20 +76,19 @@ class Key(NamedTuple):
             return "retiring"
         return "next" if self.active_from is None else "active"
 
-
-class KeyRecord(NamedTuple):
-    """What a ring tells of a key; times are Unix seconds."""
-
-    kid: str
-    alg: str
-    state: State
-    created_at: float
-    published_at: float
-    active_from: float | None
-    retiring_from: float | None
-    gone_at: float | None
-    """When it leaves the JWKS; None before it retires."""
-    thumbprint: str
+    def record(self, now: float) -> KeyRecord:
+        """Return what is told of the key."""
+        return KeyRecord(
+            self.kid,
+            self.alg,
+            self.state(now),
+            self.created_at,
+            self.published_at,
+            self.active_from,
+            self.retiring_from,
+            self.gone_at,
+            self.thumbprint,
+        )
 
 
 class Compromise(NamedTuple):
@@ -160,20 +174,7 @@ class RingState(NamedTuple):
 
     def records(self, now: float) -> tuple[KeyRecord, ...]:
         """Return what is told of each key."""
-        return tuple(
-            KeyRecord(
-                key.kid,
-                key.alg,
-                key.state(now),
-                key.created_at,
-                key.published_at,
-                key.active_from,
-                key.retiring_from,
-                key.gone_at,
-                key.thumbprint,
-            )
-            for key in self.keys
-        )
+        return tuple(key.record(now) for key in self.keys)
 
     def is_distrusted(self, thumbprint: str) -> bool:
         """Tell whether a key was compromised once."""
@@ -189,7 +190,7 @@ def check_settings(settings: Settings) -> None:
     check_algorithm(settings.algorithm)
     for name in ("publish_ahead", "token_lifetime", "leeway", "cache_time"):
         value = getattr(settings, name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float):
             raise PolicyError(f"{name} is a number of seconds")
         if not 0 <= value <= LONGEST_SECONDS:
             raise PolicyError(f"{name} is 0 to {LONGEST_SECONDS} seconds")

@@ -100,7 +100,7 @@ def parse(text: bytes) -> RingState:
         _check(state)
     except InvalidKeyError:
         raise
-    except (MalformedTokenError, ValueError, TypeError, KeyError, LookupError, StopIteration):
+    except (MalformedTokenError, ValueError, TypeError, AttributeError, LookupError, StopIteration):
         raise InvalidKeyError(
             "the manifest of the key ring is damaged: restore it from a backup together with its key files"
         ) from None

@@ -26,7 +26,7 @@ from .algorithms import resolve_algorithms
 from .discovery import metadata_urls
 from .document import Answer, Fetch, Question, as_bytes, read
 from .feed import KeyFeed, Supply, Want, guarded
-from .flight import Flight, carry_out, in_event_loop
+from .flight import Flight, in_event_loop, keep
 from .freshness import SECOND, Freshness, KeyEvent, KeyState, checked_times, seconds, whole_number
 from .keyset import Skipped
 from .urls import check_url
@@ -66,7 +66,7 @@ class RemoteKeySet(KeyFeed):
             headers and body. 200 and 304 are the only answers taken; it should follow no redirects.
         seed: A JWKS document to begin with, until the first fetch; it counts as fetched now.
         allow_http: Take ``http`` URLs of the loopback address.
-        on_event: Called with a ``KeyEvent`` after each fetch, on a background thread.
+        on_event: Called with a ``KeyEvent`` after each fetch, on a thread of its own.
 
     Raises:
         PolicyError: ``invalid_policy``: an argument is not what it should be.
@@ -205,7 +205,10 @@ class RemoteKeySet(KeyFeed):
             flight = self._flight
             if want == "usable":
                 ready = state not in (KeyState.EMPTY, KeyState.DEAD)
-                if not ready and (state is KeyState.DEAD or (flight is None and not self._freshness.may_ask(now))):
+                if not ready and flight is None and not self._freshness.may_ask(now):
+                    return None
+                if state is KeyState.DEAD:  # the clock may have leapt while the keeper slept: it is woken
+                    self._ask_for_flight()
                     return None
             else:
                 ready = False
@@ -352,7 +355,7 @@ class RemoteKeySet(KeyFeed):
             return
         bell = self._bell
         this = weakref.ref(self, lambda _: bell.set())
-        keeper = threading.Thread(target=_keep, args=(this, bell), name="jotgate-keys", daemon=True)
+        keeper = threading.Thread(target=keep, args=(this, bell), name="jotgate-keys", daemon=True)
         keeper.start()
         self._keeper = keeper
 
@@ -393,7 +396,8 @@ class RemoteKeySet(KeyFeed):
             self._tell()
         flight.land(event is not None and event.kind != "failed")
         if event is not None and self._on_event is not None:
-            guarded(self._on_event, event)
+            # a thread of its own: who takes his time over an event keeps no key from being refreshed
+            threading.Thread(target=guarded, args=(self._on_event, event), name="jotgate-event", daemon=True).start()
 
     def _accept(self, answer: Answer, began: int) -> KeyEvent:
         import random
@@ -426,25 +430,3 @@ class RemoteKeySet(KeyFeed):
     def _event(self, kind: str, detail: str) -> KeyEvent:
         self._counts[kind] += 1
         return KeyEvent(kind, self._freshness.state(monotonic_ns_now()), detail)
-
-
-def _keep(this: weakref.ref[RemoteKeySet], bell: threading.Event) -> None:
-    """Have keys fetched when they are due, until the key set is gone or another keeper is at work."""
-    left_alone: list[threading.Thread] = []
-    while True:
-        keys = this()
-        task = None if keys is None else keys._next_flight(threading.current_thread())
-        if keys is None or task is None:
-            return
-        if isinstance(task, Flight):
-            began, question = monotonic_ns_now(), keys._question
-            del keys  # a key set that nobody holds any more does not live on for a fetch
-            answer = carry_out(question, left_alone)
-            keys = this()
-            if keys is not None:
-                keys._land(task, began, answer)
-            del keys
-        else:
-            del keys
-            bell.wait(task)
-            bell.clear()

@@ -49,8 +49,9 @@ class KeyRing(RingFeed):
         wrap: Encrypts them instead by a key that is kept elsewhere, such as in a KMS.
         private_keys: Keeps the private keys instead of the directory: a KMS or an HSM.
         epochs: Counts the epochs instead of the manifest, for issuers on several machines. ``current`` is asked on the
-            request path up to twice a second: it answers from memory.
-        adopt: A key that already signs, with its kid: the first active key of a ring that is made.
+            request path, so it answers from memory.
+        adopt: A key that already signs, with its kid: the first active key of a ring that is made. With `create` only;
+            a ring that is there has its own.
         check_keys: Load the active private key at once; False opens a ring that is to be repaired.
 
     The settings are kept in the ring when it is made, and need not be given again. Without what its private keys are
@@ -97,6 +98,8 @@ class KeyRing(RingFeed):
         protection = _protection(passphrase, wrap, private_keys)
         store = RingStore(path)
         keys = FileKeys(store.path, protection, passphrase, wrap) if private_keys is None else private_keys
+        if adopt is not None and not create:
+            raise PolicyError("adopt is for a ring that is made; stage lets a key of yours wait")
         if not store.exists():
             if not create:
                 raise PolicyError("there is no key ring in this directory, and none is to be made (create)")
@@ -104,8 +107,6 @@ class KeyRing(RingFeed):
         super().__init__(store, epochs)
         state = self._snapshot.state
         _refuse_other_settings(state, given)
-        if adopt is not None and all(key.thumbprint != adopt.thumbprint() for key in state.keys):
-            raise PolicyError("only a ring that is made adopts a key; in this one, stage lets a key of yours wait")
         self._keeper = _chosen(state, protection, keys, store)
         self._maintenance: list[Maintenance] = []
         self._proved = False
@@ -198,8 +199,7 @@ class KeyRing(RingFeed):
         """
         with self._writing() as draft:
             draft.rotate()
-            kid = draft.state.active.kid
-        return next(record for record in self.keys if record.kid == kid)
+            return draft.record(draft.state.active)
 
     def stage(self, algorithm: str | None = None, *, key: SigningKey | None = None) -> KeyRecord:
         """Replace the waiting key, whose wait begins anew; so an issuer changes its algorithm.
@@ -223,7 +223,7 @@ class KeyRing(RingFeed):
             else:
                 fresh = draft.take(key)
             draft.state = lifecycle.staged(draft.state, fresh)
-        return next(record for record in self.keys if record.kid == fresh.kid)
+            return draft.record(fresh)
 
     def compromise(self, kid: str) -> Compromise:
         """Drop a key at once and for ever, and take back every token issued until now.
@@ -313,23 +313,39 @@ class KeyRing(RingFeed):
         while self._maintenance:
             self._maintenance.pop().close()
 
-    def reconfigure(self, **settings: Any) -> Settings:
+    def reconfigure(
+        self,
+        *,
+        publish_ahead: float | None = None,
+        token_lifetime: float | None = None,
+        leeway: float | None = None,
+        cache_time: float | None = None,
+        allow_short_times: bool | None = None,
+    ) -> Settings:
         """Change times of the ring; what was signed under longer ones is still waited for.
 
         Args:
-            settings: ``publish_ahead``, ``token_lifetime``, ``leeway``, ``cache_time``, ``allow_short_times``, as when
-                the ring was made. The algorithm is changed by ``stage``.
+            publish_ahead: Seconds; None leaves it as it is, as for the others. The algorithm is changed by `stage`.
+            token_lifetime: Seconds.
+            leeway: Seconds.
+            cache_time: Seconds.
+            allow_short_times: Allow a `publish_ahead` under 3600.
 
         Raises:
-            PolicyError: ``invalid_policy``: no such setting, or out of range.
+            PolicyError: ``invalid_policy``: out of range.
         """
-        if not settings.keys() <= set(Settings._fields) - {"algorithm"}:
-            raise PolicyError("reconfigure takes publish_ahead, token_lifetime, leeway, cache_time, allow_short_times")
+        given = _given(
+            publish_ahead=publish_ahead,
+            token_lifetime=token_lifetime,
+            leeway=leeway,
+            cache_time=cache_time,
+            allow_short_times=allow_short_times,
+        )
         with self._writing() as draft:
-            changed = draft.state.settings._replace(**settings)
+            changed = draft.state.settings._replace(**given)
             lifecycle.check_settings(changed)
             draft.state = lifecycle.reconfigured(draft.state, changed)
-        return self.settings
+            return changed
 
     def __enter__(self) -> Self:
         return self
@@ -343,9 +359,11 @@ class KeyRing(RingFeed):
 
     @contextmanager
     def _writing(self) -> Iterator[Draft]:
-        with writing(self._store, self._keeper, proved=self._proved) as draft:
-            yield draft
-        self._look()
+        try:
+            with writing(self._store, self._keeper, proved=self._proved) as draft:
+                yield draft
+        finally:
+            self._look()  # also after a failure: the disk may have taken the change, and failed to say so
 
     def _finish_epochs(self) -> int | None:
         """Begin the epoch that a compromise still waits for, where it is counted elsewhere."""

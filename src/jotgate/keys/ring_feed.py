@@ -171,7 +171,10 @@ class RingFeed(KeyFeed):
             held = known.get(key.kid)
             keys[key.kid] = held if held is not None and held.thumbprint() == key.thumbprint else verification_key(key)
         next_gone = min((key.gone_at for key in published if key.gone_at is not None), default=float("inf"))
-        return Snapshot(state, mark, keys, KeySet(keys.values()), self._epoch_of(state), next_gone)
+        # The same set tells verifiers that they need not bind it again.
+        same = before is not None and list(known.values()) == list(keys.values())
+        key_set = before.key_set if before is not None and same else KeySet(keys.values())
+        return Snapshot(state, mark, keys, key_set, self._epoch_of(state), next_gone)
 
     def _epoch_of(self, state: RingState) -> int | None:
         if state.counts_epochs:

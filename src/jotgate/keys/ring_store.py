@@ -92,7 +92,9 @@ class RingStore:
         """
         check_private_directory(self.path)
         with self._lock:
-            yield self.read()[0]
+            state = self.read()[0]
+            self._founding.unlink(missing_ok=True)
+            yield state
 
     @contextmanager
     def founding(self) -> Iterator[bool]:
@@ -104,6 +106,7 @@ class RingStore:
         make_private_directory(self.path)
         with self._lock:
             if self.exists():
+                self._founding.unlink(missing_ok=True)
                 yield False
                 return
             # A founder that was killed leaves this file. Without it the keys are of a ring whose manifest is lost.

@@ -11,7 +11,7 @@ from ..errors import JotgateError, PolicyError
 from ..stores.protocol import PrivateKeys, Signer
 from . import lifecycle
 from .key import SigningKey
-from .lifecycle import Key, Protection, RingState, Settings
+from .lifecycle import Key, KeyRecord, Protection, RingState, Settings
 from .ring_store import RingStore
 from .signers import FileKeys, loaded, prove, record_of
 
@@ -99,6 +99,10 @@ class Draft:
         if fresh is not None and _tried(lambda: prove(loaded(self.keys, waiting))) is None:
             return fresh, None  # the waiting key cannot sign; it goes on waiting for `stage`
         return waiting, fresh
+
+    def record(self, key: Key) -> KeyRecord:
+        """Return what is told of a key of the draft."""
+        return key.record(self.now)
 
     def gone(self) -> tuple[str, ...]:
         """Return the kids that are about to leave the ring because their time is over."""

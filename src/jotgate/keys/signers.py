@@ -101,9 +101,12 @@ class FileKeys:
     def sweep(self, kids: set[str]) -> None:
         """Remove the files of all other keys: those that a killed writer made and never named."""
         named = {self._file(kid).name for kid in kids}
-        for path in self._directory.iterdir():
-            if path.suffix == ENDING and path.name not in named:
-                path.unlink(missing_ok=True)
+        try:
+            for path in self._directory.iterdir():
+                if path.suffix == ENDING and path.name not in named:
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            raise unavailable("clear up the key ring's directory", error) from None
 
     def _refuse_locked(self) -> None:
         if self.is_locked:

@@ -617,7 +617,7 @@ def test_a_key_set_that_nobody_holds_ends_its_thread():
     del way_in
     gc.collect()
     assert gone() is None
-    soon(lambda: len(keepers()) == before)
+    soon(lambda: len(keepers()) <= before)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from support import CLASS_OF_CODE, b64u, claims, error_of, policy, refuses, rejects, secret_key, signing_key
 
 from jotgate import KeyRing, KeySet, SigningKey, Verifier, errors, jws
-from jotgate.keys import ring_feed
+from jotgate.keys import ring_feed, ring_store
 from jotgate.keys.lifecycle import NOTICE_SECONDS
 from jotgate.keys.ring import Compromise, KeyRecord
 from jotgate.stores.memory import MemoryEpochs
@@ -137,8 +137,9 @@ def test_a_new_ring_adopts_the_key_that_signs_already(path):
     ring = KeyRing(path, create=True, adopt=key)
     assert (ring.signer().kid, only(ring, "next").alg) == ("2019", "ES256")
     assert verifies(ring) == "2019"
-    assert KeyRing(path, create=True, adopt=key).signer().kid == "2019"
-    rejects("invalid_policy", lambda: KeyRing(path, adopt=signing_key("ES256", "x")))
+    ring.compromise("2019")
+    assert KeyRing(path, create=True, adopt=key).signer().kid == ring.signer().kid != "2019"  # it has its own by now
+    rejects("invalid_policy", lambda: KeyRing(path, adopt=key))
     rejects("invalid_policy", lambda: KeyRing(path.parent / "b", create=True, adopt=key.public()))
 
 
@@ -236,6 +237,22 @@ def test_compromise_goes_before_all_else(ring, path, monkeypatch):
     assert ring.maintain().made_next == only(ring, "next").kid
 
 
+def test_watchers_learn_of_a_change_that_the_disk_took_and_then_failed(ring, monkeypatch):
+    watcher = Watcher(ring)
+    kid = ring.signer().kid
+    commit = ring_store.RingStore.commit
+
+    def failing(self, state):
+        commit(self, state)
+        raise errors.StoreUnavailableError("cannot write the manifest of the key ring: Input/output error")
+
+    monkeypatch.setattr(ring_store.RingStore, "commit", failing)
+    assert error_of(lambda: ring.compromise(kid)).code == "store_unavailable"
+    monkeypatch.undo()
+    assert kid not in {key.kid for key in watcher.supplies[-1].keys}
+    assert ring.compromise(kid).epoch == ring.epoch == 1
+
+
 def test_maintain_is_idempotent_and_rotates_when_due(ring, clock):
     assert ring.maintain(rotate_every=2 * DAY) == (None, None, (), None)
     old, waiting = ring.signer().kid, only(ring, "next").kid
@@ -280,7 +297,8 @@ def test_reconfigure_still_waits_for_what_was_signed_before(ring, path, clock):
     clock.advance(DAY)
     ring.rotate()
     assert min(record.gone_at for record in ring.keys if record.state == "retiring") == clock.now + 2 + 60 + 60 + 600
-    rejects("invalid_policy", lambda: ring.reconfigure(algorithm="RS256"))
+    with pytest.raises(TypeError):
+        ring.reconfigure(algorithm="RS256")
     rejects("invalid_policy", lambda: ring.reconfigure(publish_ahead=1))
 
 
@@ -299,6 +317,7 @@ def test_reconfigure_still_waits_for_what_was_signed_before(ring, path, clock):
         {"token_lifetime": 1e12},
         {"leeway": -1},
         {"cache_time": float("inf")},
+        {"cache_time": 10**400},
         {"allow_short_times": 1},
         {"publish_ahead": 1, "cache_time": 2, "allow_short_times": True},
         {"passphrase": ""},
@@ -391,7 +410,10 @@ def test_watchers_are_told_at_once_what_this_process_changed(ring, clock):
 
 
 def test_a_key_that_stays_is_the_same_object(ring):
-    before = {key.kid: key for key in ring._supply().keys}
+    key_set = ring._supply().keys
+    ring.epochs.advance()
+    assert ring._supply().keys is key_set
+    before = {key.kid: key for key in key_set}
     ring.stage()
     after = {key.kid: key for key in ring._supply().keys}
     (kept,) = before.keys() & after.keys()
@@ -584,6 +606,22 @@ def test_a_signer_is_asked_for_again_when_its_file_went_meanwhile(ring, path, mo
     other = KeyRing(path, check_keys=False)
     report = ring.compromise(ring.signer().kid)
     assert other.signer().kid == report.active_kid  # its own look was before the compromise
+
+
+def test_a_look_twice_a_second_and_no_more(ring, clock, monkeypatch):
+    looks = []
+    mark = ring_store.RingStore.mark
+    monkeypatch.setattr(ring_store.RingStore, "mark", lambda self: looks.append(1) or mark(self))
+    for _ in range(100):
+        assert ring.signer().kid
+        assert ring.jwks()
+        assert ring.epoch == 0
+    assert not looks
+    for count in range(1, 4):
+        clock.advance(0.5)
+        for _ in range(100):
+            ring.signer()
+        assert len(looks) == count
 
 
 def test_look_and_lease_are_what_the_documentation_says():

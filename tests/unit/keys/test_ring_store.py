@@ -1,9 +1,11 @@
 """The ring's directory: modes, links, damage, foreign files, leftovers, locks; nothing private in an error."""
 
+import json
 import os
 import shutil
 import stat
 import threading
+import traceback
 
 import pytest
 from support import error_of, rejects
@@ -137,6 +139,7 @@ def test_a_manifest_that_contradicts_itself_is_refused(ring):
         state._replace(settings=state.settings._replace(publish_ahead=1)),
         state._replace(epoch="1"),
         state._replace(epoch=True),
+        state._replace(keys=(active, waiting._replace(active_from="soon"))),
     ):
         rejects("invalid_key", lambda wrong=wrong: manifest.parse(manifest.dump(wrong)))
     newer = manifest.dump(state).replace(b'"jotgate_key_ring": 1', b'"jotgate_key_ring": 2')
@@ -184,6 +187,20 @@ def test_what_a_killed_writer_left_goes_with_the_next_one(ring, path):
     ring.stage()
     assert not (path / ".ring.json.tmp").exists()
     assert (path / "README").exists()
+
+
+def test_a_leftover_that_cannot_be_removed(ring, path):
+    (path / "directory.pem").mkdir()
+    assert error_of(ring.stage).code == "store_unavailable"
+    assert ring.signer()
+
+
+def test_the_mark_of_a_founder_goes_with_the_first_writer(ring, path):
+    """With it, keys whose manifest is lost would look like those of a founder that was killed."""
+    for act in (ring.stage, lambda: RingStore(path).founding().__enter__()):
+        files.create_private(path / "founding", b"")
+        act()
+        assert not (path / "founding").exists()
 
 
 def test_keys_without_a_manifest_are_not_thrown_away(ring, path):
@@ -275,6 +292,57 @@ def test_what_does_not_wrap_is_refused(path, answer):
     error = rejects("invalid_key", lambda: KeyRing(path, create=True, wrap=NoWrap(answer)))
     assert "BEGIN" not in str(error)
     assert not list(path.glob("*.pem"))
+
+
+def test_no_error_and_no_log_holds_a_secret(path, clock, monkeypatch, caplog):
+    passphrase = "Canary-passphrase-41c9"
+    ring = KeyRing(path, create=True, passphrase=passphrase)
+    private = ring.signer().to_jwk(private=True)["d"]
+    sealed = key_file(ring, path).read_bytes()
+    attempts = [
+        lambda: KeyRing(path, passphrase=passphrase + "x"),
+        lambda: KeyRing(path, passphrase=passphrase, wrap=Wrap()),
+        lambda: KeyRing(path, passphrase=passphrase, token_lifetime=1),
+        lambda: KeyRing(path).signer(),
+        ring.rotate,
+        lambda: ring.compromise(private),
+        lambda: ring.stage(private),
+        lambda: ring.stage(key=private),
+        lambda: ring.reconfigure(leeway=private),
+    ]
+    shown = []
+
+    def attempt():
+        for act in attempts:
+            try:
+                act()
+            except errors.JotgateError as error:
+                shown.extend([str(error), repr(error), "".join(traceback.format_exception(error))])
+
+    attempt()
+    plain = SigningKey.generate("ES256")
+    for content in (plain.to_pem(), sealed[:-60], sealed.replace(b"M", b"N"), json.dumps(plain.to_jwk(private=True))):
+        for state in ("next", "active"):
+            file = path / f"{next(record.kid for record in ring.keys if record.state == state)}.pem"
+            data = file.read_bytes()
+            file.write_bytes(content if isinstance(content, bytes) else content.encode())
+            clock.advance(86400)
+            attempt()
+            if file.exists():  # an attempt may have rotated, and destroyed what had retired
+                file.write_bytes(data)
+    ring.start_maintaining(3600, rotate_every=1).close()
+    shown.append(caplog.text)
+    assert len(shown) > 60
+    secrets = [
+        passphrase,
+        private,
+        plain.to_jwk(private=True)["d"],
+        sealed[60:100].decode(),
+        plain.to_pem()[40:80].decode(),
+    ]
+    for text in shown:
+        for secret in secrets:
+            assert secret not in text
 
 
 def test_writers_wait_for_each_other(ring, path, monkeypatch):
