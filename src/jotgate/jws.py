@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from ._codec import b64url_decode, b64url_encode
@@ -146,10 +147,15 @@ def _refuse_non_finite(value: object) -> None:
     """NaN and the infinities have no JSON; orjson would write null, and a token without the date it was given."""
     if isinstance(value, (str, int)):
         return  # most values; asking them whether they are a Mapping takes longer
+    if isinstance(value, Enum):
+        value = value.value
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError
     if isinstance(value, Mapping):
         value = list(value.values())
+    else:
+        fields = getattr(type(value), "__dataclass_fields__", ())  # orjson writes dataclasses, too
+        value = [getattr(value, name, None) for name in fields] if fields else value
     if isinstance(value, list | tuple):
         for item in value:
             _refuse_non_finite(item)

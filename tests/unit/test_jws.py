@@ -1,5 +1,7 @@
 """The signature layer alone, and making tokens with it."""
 
+import dataclasses
+import enum
 import json
 from typing import Any
 
@@ -126,3 +128,29 @@ def test_algorithms_are_the_caller_s_decision() -> None:
     with pytest.raises((JotgateError,)) as caught:
         jws.verify(token(), verification_key("HS256"), algorithms=["ES256"])
     assert caught.value.code in ("invalid_policy", "algorithm_not_allowed")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_no_number_that_json_has_not_becomes_null(number: float) -> None:
+    """orjson also writes dataclasses and enumerations, and in them as well it would write null."""
+
+    @dataclasses.dataclass
+    class Position:
+        latitude: float
+
+    class Limit(enum.Enum):
+        NONE = number
+
+    for value in (
+        number,
+        [number],
+        {"a": (number,)},
+        Position(number),
+        [Position(number)],
+        Limit.NONE,
+        {"a": [Limit.NONE]},
+    ):
+        with pytest.raises(ValueError, match="JSON values"):
+            jws.sign({"x": value}, signing_key("HS256"))
+    text = jws.sign({"x": [Position(1.5), enum.Enum("Small", {"ONE": 0.5}).ONE]}, signing_key("HS256"))
+    assert json.loads(unb64u(text.split(".")[1])) == {"x": [{"latitude": 1.5}, 0.5]}

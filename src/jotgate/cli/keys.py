@@ -225,6 +225,11 @@ def _jwks(arguments: argparse.Namespace) -> int:
     from jotgate.keys.publish import write_jwks
 
     ring = _opened(arguments, reading=True)
+    if _epoch(ring) is None:
+        raise UsageError(
+            "the epochs of this ring are counted elsewhere, and a document without its epoch would let verifiers accept "
+            "what was taken back: publish from the issuer's own process, with jwks_app or write_jwks"
+        )
     if arguments.out is None:
         document = json.loads(PublicDocument(ring).current().body)
         sys.stdout.write(json.dumps(document, indent=None if arguments.json else 2) + "\n")

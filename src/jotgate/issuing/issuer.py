@@ -150,12 +150,12 @@ class Issuer:
             members["nbf"] = issued - _NBF_BEFORE
         members |= _own_claims(claims)
         payload = _written(members)
+        self._check_size(payload)  # before anything reads it: the guard is slow where there is a lot
         _as_verified(check_claims, self._policy._compiled, payload, now_ns)
         self._guard.check(payload)
         self._prove(signer)
         token = sign(payload, signer, header={"typ": self._typ})
-        if len(token) > self._policy.max_token_bytes:
-            raise PolicyError("the token is longer than the policy's max_token_bytes: look it up by sub", "too_large")
+        self._check_size(token)
         return token
 
     def _members(
@@ -175,6 +175,10 @@ class Issuer:
                 "an access token by RFC 9068 names the client: give client_id", "missing_claim", "client_id"
             )
         return members
+
+    def _check_size(self, text: str | bytes) -> None:
+        if len(text) > self._policy.max_token_bytes:
+            raise PolicyError("the token is longer than the policy's max_token_bytes: look it up by sub", "too_large")
 
     def _check_lifetime(self, lifetime: int) -> None:
         if type(lifetime) is not int or lifetime < 1:

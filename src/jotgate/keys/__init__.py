@@ -11,4 +11,5 @@ issuer says that its keys are).
 An issuer's own: ``ring`` (the public face), ``lifecycle`` (states and steps, without I/O), ``ring_feed`` (its reading
 side), ``ring_writer`` (its writing side), ``ring_store`` and ``manifest`` (the directory and its one file), ``files``
 (what survives a kill), ``signers`` (private keys in files, and what is asked of signers elsewhere) and ``maintenance``.
+What verifiers fetch of it: ``public_document`` (public members only) and ``publish`` (over HTTP, or as a file).
 """

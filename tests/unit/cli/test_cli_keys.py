@@ -212,6 +212,11 @@ def test_a_ring_whose_keys_and_epochs_are_elsewhere(run, tmp_path):
     ring = tmp_path / "ring"
     KeyRing(ring, create=True, private_keys=Keeper(), epochs=MemoryEpochs())
     assert "epoch counted elsewhere" in run("keys", "list", ring).out
+    for options in ((), ("--out", tmp_path / "jwks.json")):
+        ran = run("keys", "jwks", ring, *options)
+        assert (ran.code, ran.out) == (2, "")
+        assert "publish from the issuer's own process" in ran.err
+    assert not (tmp_path / "jwks.json").exists()
     with clock_at(NOW + DAY):
         ran = run("keys", "rotate", ring)
     assert ran.code == 2

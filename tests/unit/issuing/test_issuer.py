@@ -127,6 +127,9 @@ def test_the_size_limit_is_the_verifier_s() -> None:
     tight = Issuer(ISSUER, key, policy=policy(max_token_bytes=size - 1))
     refuses_to_issue("too_large", None, lambda: tight.issue(SUBJECT, AUDIENCE))
     refuses_to_issue("too_large", None, lambda: Issuer(ISSUER, key, policy=policy(max_token_bytes=50)))
+    # what is far too large is not read first: neither by the guard nor by the signer
+    huge = {"email": "zoe@example.com", "list": ["x" * 1000] * 100}
+    refuses_to_issue("too_large", None, lambda: Issuer(ISSUER, key).issue(SUBJECT, AUDIENCE, huge))
 
 
 def test_a_policy_that_refuses_every_token_is_told_at_construction() -> None:
