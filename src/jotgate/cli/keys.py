@@ -40,7 +40,6 @@ _LOCKED = {
     "passphrase": "the private keys are encrypted: name the variable that has the passphrase with --password-env",
 }
 _KEPT_BY_THE_ISSUER = "only the issuer itself reaches the private keys of this ring: have it rotate"
-_JWKS_MODE = 0o644
 _DAY_SECONDS = 86400
 
 _ACTIONS = {
@@ -227,7 +226,7 @@ def _jwks(arguments: argparse.Namespace) -> int:
     ring = _opened(arguments, reading=True)
     if _epoch(ring) is None:
         raise UsageError(
-            "the epochs of this ring are counted elsewhere, and a document without its epoch would let verifiers accept "
+            "the epochs of this ring are counted elsewhere, and a document without the epoch would let verifiers accept "
             "what was taken back: publish from the issuer's own process, with jwks_app or write_jwks"
         )
     if arguments.out is None:
