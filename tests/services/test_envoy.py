@@ -204,6 +204,18 @@ def test_envoy_accepts_throughout_a_rotation(envoy: Envoy, ring: KeyRing) -> Non
     assert envoy.status(Issuer(ROTATING_ISSUER, old).issue("user-1", AUDIENCE)) == 401
     ask()
 
+    # a key that was stolen: as soon as Envoy has fetched the document anew, and the next key signs
+    stolen = ring.signer()
+    forged = Issuer(ROTATING_ISSUER, stolen).issue("user-1", AUDIENCE)
+    assert envoy.status(forged) == 200
+    ring.compromise(str(stolen.kid))
+    end = time.monotonic() + 10
+    while envoy.status(forged) == 200 or envoy.status(issuer.issue("user-1", AUDIENCE, lifetime=2)) == 401:
+        assert time.monotonic() < end, f"{envoy.said}\n{envoy.log}"
+        threading.Event().wait(0.05)
+    ask()
+    assert envoy.status(Issuer(ROTATING_ISSUER, stolen).issue("user-1", AUDIENCE)) == 401
+
 
 def test_envoy_refuses_the_key_of_another_issuer(envoy: Envoy) -> None:
     for alg in ("ES256", "Ed25519"):

@@ -226,8 +226,8 @@ def _jwks(arguments: argparse.Namespace) -> int:
     ring = _opened(arguments, reading=True)
     if _epoch(ring) is None:
         raise UsageError(
-            "the epochs of this ring are counted elsewhere, and a document without the epoch would let verifiers accept "
-            "what was taken back: publish from the issuer's own process, with jwks_app or write_jwks"
+            "the epochs of this ring are counted elsewhere, and a document without the epoch would let verifiers "
+            "accept what was taken back: publish from the issuer's own process, with jwks_app or write_jwks"
         )
     if arguments.out is None:
         document = json.loads(PublicDocument(ring).current().body)

@@ -52,12 +52,12 @@ class PublicDocument:
         JotgateError: as the source raises.
     """
 
-    __slots__ = ("_read", "_said", "_written", "source")
+    __slots__ = ("_held", "_read", "source")
 
     def __init__(self, source: PublishedKeys) -> None:
         self.source = source
         self._read = _reader(source)
-        self._said: tuple[object, object] | None = None
+        self._held: tuple[Mapping[str, Any], Written] | None = None
         self.current()
 
     def current(self) -> Written:
@@ -66,10 +66,13 @@ class PublicDocument:
         Raises:
             JotgateError: as the source raises, and as for the first document: nothing is published then.
         """
-        document, epoch = self._read()
-        if self._said != (document, epoch):
-            self._written, self._said = written(_members(document, epoch)), (document, epoch)
-        return self._written
+        # Compared by a copy of its own, as a source may change its document in place; held as one value, as another
+        # thread may write meanwhile, and the keys of one moment must not pass for those of another.
+        members = _members(*self._read())
+        held = self._held
+        if held is None or held[0] != members:
+            held = self._held = (members, written(members))
+        return held[1]
 
 
 def _reader(source: Any) -> Callable[[], tuple[Mapping[str, Any], int | None]]:

@@ -68,9 +68,6 @@ def jwks_app(
         Connect Discovery 1.0 section 4; RFC 8414 section 3.
     """
     _check_times(source, max_age, stale_while_revalidate)
-    cache_control = f"public, max-age={max_age}"
-    if stale_while_revalidate:
-        cache_control += f", stale-while-revalidate={stale_while_revalidate}"
     if path is not None and not (isinstance(path, str) and path.startswith("/")):
         raise PolicyError("path begins with a slash")
     document = PublicDocument(source)
@@ -85,7 +82,10 @@ def jwks_app(
     if cors:
         common.append((b"access-control-allow-origin", b"*"))
     return _Publisher(
-        page if path is None else None, pages if path is None else pages | {path: page}, cache_control, common
+        page if path is None else None,
+        pages if path is None else pages | {path: page},
+        lambda: _cache_control(source, max_age, stale_while_revalidate),
+        common,
     )
 
 
@@ -137,11 +137,15 @@ class _Publisher:
     __slots__ = ("_cache_control", "_common", "_everywhere", "_pages")
 
     def __init__(
-        self, everywhere: _Page | None, pages: Mapping[str, _Page], cache_control: str, common: _Headers
+        self,
+        everywhere: _Page | None,
+        pages: Mapping[str, _Page],
+        cache_control: Callable[[], bytes],
+        common: _Headers,
     ) -> None:
         self._everywhere = everywhere
         self._pages = pages
-        self._cache_control = cache_control.encode("ascii")
+        self._cache_control = cache_control
         self._common = common
 
     async def __call__(
@@ -172,12 +176,13 @@ class _Publisher:
             return _failure(404, b"not here", (b"cache-control", b"no-store"))
         try:
             document = page.current()
+            cache_control = self._cache_control()
         except JotgateError as error:
             import logging
 
             logging.getLogger("jotgate.keys").warning("the keys cannot be published: %s", error)
             return _failure(503, b"try again", (b"cache-control", b"no-store"), (b"retry-after", _RETRY_SECONDS))
-        headers = [(b"cache-control", self._cache_control), (b"etag", document.etag.encode("ascii"))]
+        headers = [(b"cache-control", cache_control), (b"etag", document.etag.encode("ascii"))]
         asked = b",".join(value for name, value in scope["headers"] if name.lower() == b"if-none-match")
         if _matches(asked.decode("latin-1"), document.etag):
             return 304, headers, b""
@@ -206,12 +211,28 @@ def _check_times(source: object, max_age: object, stale_while_revalidate: object
     for name, value, least in (("max_age", max_age, 1), ("stale_while_revalidate", stale_while_revalidate, 0)):
         if type(value) is not int or not least <= value <= _LONGEST_MAX_AGE:
             raise PolicyError(f"{name} is a number of seconds from {least} to {_LONGEST_MAX_AGE}")
-    cache_time = getattr(getattr(source, "settings", None), "cache_time", None)
+    cache_time = _cache_time(source)
     if cache_time is not None and max_age + stale_while_revalidate > cache_time:  # type: ignore[operator]
         raise PolicyError(
             f"caches would hold the document for longer than the key ring believes (cache_time, {cache_time:g} s), so "
             "that a key could sign or be gone before they know: lower max_age, or reconfigure the ring"
         )
+
+
+def _cache_time(source: object) -> float | None:
+    """For how long a key ring believes caches to hold its document, in seconds."""
+    believed: float | None = getattr(getattr(source, "settings", None), "cache_time", None)
+    return believed
+
+
+def _cache_control(source: object, max_age: int, stale_while_revalidate: int) -> bytes:
+    """The header of now: a ring that was reconfigured meanwhile is not made a liar of."""
+    cache_time = _cache_time(source)
+    if cache_time is not None:
+        max_age = min(max_age, int(cache_time))
+        stale_while_revalidate = min(stale_while_revalidate, int(cache_time) - max_age)
+    more = f", stale-while-revalidate={stale_while_revalidate}" if stale_while_revalidate else ""
+    return f"public, max-age={max_age}{more}".encode("ascii")
 
 
 def _discovery(

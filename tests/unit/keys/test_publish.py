@@ -168,6 +168,13 @@ class TestDocument:
         source.keys = {"keys": [KEY.public_jwk()]}
         assert document.current() == first
 
+    def test_a_source_may_change_its_document_in_place(self) -> None:
+        source = Source(KEY, KEYS[0])
+        document = PublicDocument(source)
+        assert len(json.loads(document.current().body)["keys"]) == 2
+        del source.keys["keys"][0]
+        assert [key["kid"] for key in json.loads(document.current().body)["keys"]] == [KEYS[0].kid]
+
     def test_the_tag_is_of_the_bytes(self) -> None:
         first, second = PublicDocument(KEY).current(), PublicDocument([KEY.public()]).current()
         assert first == second
@@ -331,6 +338,12 @@ class TestApplication:
         assert ask(jwks_app(ring, max_age=600)).status == 200
         rejects("invalid_policy", lambda: jwks_app(ring, max_age=601))
         rejects("invalid_policy", lambda: jwks_app(ring, max_age=500, stale_while_revalidate=101))
+        app = jwks_app(ring, max_age=400, stale_while_revalidate=200)
+        for cache_time, said in ((600, "400, stale-while-revalidate=200"), (450, "400, stale-while-revalidate=50")):
+            ring.reconfigure(cache_time=cache_time)
+            assert ask(app).headers["cache-control"] == f"public, max-age={said}"
+        ring.reconfigure(cache_time=60)
+        assert ask(app).headers["cache-control"] == "public, max-age=60"
 
     def test_a_ring_through_its_life(self, tmp_path: Path, clock: Any) -> None:
         ring = KeyRing(tmp_path / "ring", create=True)
