@@ -107,7 +107,7 @@ class Verifier(Engine):
         cache: TokenCache | _OwnCache | None = _OWN_CACHE,
         revocations: RevocationCheck | None = None,
         backend: str = "auto",
-        **expectations: Any,
+        **options: Any,
     ) -> Self:
         """Return a verifier for one issuer's tokens, by the keys that it publishes.
 
@@ -119,7 +119,8 @@ class Verifier(Engine):
             cache: As of the class.
             revocations: As of the class.
             backend: As of the class.
-            expectations: More of ``Policy``: ``leeway``, ``typ``, ``require`` ...
+            options: More of ``Policy`` (``leeway``, ``typ``, ``require`` ...) and of ``RemoteKeySet`` (``max_stale``,
+                ``headers``, ``allow_http`` ...).
 
         Raises:
             PolicyError: ``invalid_policy``.
@@ -128,8 +129,11 @@ class Verifier(Engine):
         """
         from .keys.remote import RemoteKeySet
 
-        policy = Policy(algorithms=algorithms, issuer=issuer, audience=audience, **expectations)
-        keys = RemoteKeySet.for_issuer(issuer) if jwks_uri is None else RemoteKeySet(jwks_uri)
+        known = RemoteKeySet.__init__.__kwdefaults__ or {}
+        of_keys = {name: value for name, value in options.items() if name in known}
+        of_policy = {name: value for name, value in options.items() if name not in known}
+        policy = Policy(algorithms=algorithms, issuer=issuer, audience=audience, **of_policy)
+        keys = RemoteKeySet.for_issuer(issuer, **of_keys) if jwks_uri is None else RemoteKeySet(jwks_uri, **of_keys)
         return cls(keys, policy, cache=cache, revocations=revocations, backend=backend)
 
     async def verify_async(self, text: str | bytes, *, fresh: bool = False) -> VerifiedToken:
@@ -268,12 +272,7 @@ class Verifier(Engine):
     @property
     def ready(self) -> bool:
         """Whether tokens can be decided now: each issuer has keys that count."""
-        now = monotonic_ns_now()
-        supplies = (feed._supply() for feed in self._binder.feeds().values())
-        return all(
-            supply.keys is not None and (supply.usable_until is None or now < supply.usable_until)
-            for supply in supplies
-        )
+        return self._binder.ready(monotonic_ns_now())
 
     def warm(self) -> None:
         """Fetch what verifying needs, before the first token does. Keys given as objects need nothing.
