@@ -67,6 +67,7 @@ typedef struct {
 
 #define JG_POINTS(name) {offsetof(jg_points, name), #name}
 static const jg_point_symbol jg_point_symbols[] = {
+    JG_POINTS(EC_GROUP_precompute_mult), /* what is missing first: AWS-LC has no such thing */
     JG_POINTS(EVP_Digest),
     JG_POINTS(BN_new),
     JG_POINTS(BN_dup),
@@ -94,7 +95,6 @@ static const jg_point_symbol jg_point_symbols[] = {
     JG_POINTS(EC_GROUP_get0_order),
     JG_POINTS(EC_GROUP_get_curve),
     JG_POINTS(EC_GROUP_set_generator),
-    JG_POINTS(EC_GROUP_precompute_mult),
     JG_POINTS(EC_GROUP_have_precompute_mult),
     JG_POINTS(EC_POINT_new),
     JG_POINTS(EC_POINT_free),
