@@ -22,7 +22,7 @@ def make_busy(verifier: Verifier, corpus: Corpus) -> None:
     if before["reason"] is not None:
         raise SystemExit(f"no tables here: {before['reason']}")
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while verifier.stats()["tables"]["count"] == before["count"] or KEEPER._builder is not None:
+    while verifier.stats()["tables"]["count"] == before["count"] or KEEPER._asked:
         verifier.verify_batch(corpus.fresh(512), threads=1)
         if time.monotonic() > deadline:
             raise SystemExit("the key got no table")

@@ -15,10 +15,10 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t
 from libc.string cimport memset
 
-from jotgate._codec cimport Span, slice_span, span_of
+from jotgate._codec cimport Span, slice_span, span, span_of
 from jotgate._fault cimport BAD_SIGNATURE, OK, UNDECIDED, Fault
-from jotgate._key cimport ES256
-from jotgate._lanes cimport begin, digest_of, end, this_thread
+from jotgate._key cimport ES256, MAX_ECDSA_DER, ecdsa_der
+from jotgate._lanes cimport EVP_PKEY_CTX, PublicKeyLane, begin, digest_of, end, this_thread
 from jotgate._points cimport (
     BIGNUM, BN_CTX, EC_GROUP, EC_POINT, NUMBER_BYTES, P256, POINTS, in_range, invert, multiply, read_number,
     write_number,
@@ -257,6 +257,38 @@ cdef class PointTable:
         if fault == UNDECIDED:
             raise RuntimeError("libcrypto failed to check a signature")
         return fault == OK
+
+
+def verify_plainly(PublicKeyLane lane not None, bytes digest not None, bytes signature not None):
+    """Return what the library's own verification says of a signature over whatever has this digest.
+
+    Args:
+        lane: An ES256 key.
+        digest: 32 bytes.
+        signature: R || S, 64 bytes.
+    """
+    cdef uint8_t der[MAX_ECDSA_DER]
+    cdef Span number = span_of(digest)
+    cdef Span raw = span_of(signature)
+    cdef unsigned int thread = this_thread()
+    cdef EVP_PKEY_CTX* context
+    cdef bint good = False
+    if lane.algorithm != ES256 or missing() is not None:
+        raise ValueError("not a key that tables are of")
+    if number.size != NUMBER_BYTES or raw.size != 2 * NUMBER_BYTES:
+        raise ValueError("digests have 32 bytes, signatures 64")
+    raw = span(der, ecdsa_der(raw, der))
+    with nogil:
+        if begin(thread):
+            context = POINTS.EVP_PKEY_CTX_new(lane._key, NULL)
+            good = (
+                context is not NULL
+                and POINTS.EVP_PKEY_verify_init(context) == 1
+                and POINTS.EVP_PKEY_verify(context, raw.start, raw.size, number.start, number.size) == 1
+            )
+            POINTS.EVP_PKEY_CTX_free(context)
+            end(thread)
+    return good
 
 
 def signed_digest(bytes material not None, bytes u1 not None, bytes u2 not None):

@@ -11,6 +11,7 @@ cdef extern from "lane_types.h" nogil:
     ctypedef struct EVP_MD
     ctypedef struct EVP_MD_CTX
     ctypedef struct EVP_PKEY
+    ctypedef struct EVP_PKEY_CTX
     ctypedef struct HMAC_CTX
     enum: JG_SLOTS
     ctypedef struct Slot "jg_slot":

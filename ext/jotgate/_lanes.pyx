@@ -27,7 +27,6 @@ from jotgate._key cimport ALGORITHM_COUNT, ES256, ES256K, HS512, MAX_ECDSA_DER, 
 from jotgate.errors import PolicyError
 
 cdef extern from "libcrypto.h" nogil:
-    ctypedef struct EVP_PKEY_CTX
     int RSA_PKCS1_PADDING, RSA_PKCS1_PSS_PADDING
     ctypedef struct Libcrypto "jg_libcrypto":
         uint32_t allocation_failed

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t
 
-from jotgate._lanes cimport EVP_MD
+from jotgate._lanes cimport EVP_MD, EVP_PKEY, EVP_PKEY_CTX
 
 cdef extern from "points.h" nogil:
     ctypedef struct EC_GROUP
@@ -13,6 +13,12 @@ cdef extern from "points.h" nogil:
     ctypedef struct Points "jg_points":
         int (*EVP_Digest)(
             const void* data, size_t size, uint8_t* out, unsigned int* out_size, const EVP_MD* digest, void* engine
+        ) noexcept nogil
+        EVP_PKEY_CTX* (*EVP_PKEY_CTX_new)(EVP_PKEY* key, void* engine) noexcept nogil
+        void (*EVP_PKEY_CTX_free)(EVP_PKEY_CTX* context) noexcept nogil
+        int (*EVP_PKEY_verify_init)(EVP_PKEY_CTX* context) noexcept nogil
+        int (*EVP_PKEY_verify)(
+            EVP_PKEY_CTX* context, const uint8_t* signature, size_t signature_size, const uint8_t* digest, size_t size
         ) noexcept nogil
         BIGNUM* (*BN_new)() noexcept nogil
         BIGNUM* (*BN_dup)(const BIGNUM* number) noexcept nogil

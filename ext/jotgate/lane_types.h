@@ -7,6 +7,7 @@
 typedef struct evp_md_st EVP_MD;
 typedef struct evp_md_ctx_st EVP_MD_CTX;
 typedef struct evp_pkey_st EVP_PKEY;
+typedef struct evp_pkey_ctx_st EVP_PKEY_CTX;
 typedef struct hmac_ctx_st HMAC_CTX;
 
 enum { JG_SLOTS = 8 };

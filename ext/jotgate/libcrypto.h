@@ -24,8 +24,6 @@
 
 #include "lane_types.h"
 
-typedef struct evp_pkey_ctx_st EVP_PKEY_CTX;
-
 enum { RSA_PKCS1_PADDING = 1, RSA_PKCS1_PSS_PADDING = 6 };
 
 typedef struct {

@@ -19,6 +19,10 @@ enum { NID_X9_62_prime256v1 = 415 };
 
 typedef struct {
     int (*EVP_Digest)(const void *, size_t, unsigned char *, unsigned int *, const EVP_MD *, void *);
+    EVP_PKEY_CTX *(*EVP_PKEY_CTX_new)(EVP_PKEY *, void *);
+    void (*EVP_PKEY_CTX_free)(EVP_PKEY_CTX *);
+    int (*EVP_PKEY_verify_init)(EVP_PKEY_CTX *);
+    int (*EVP_PKEY_verify)(EVP_PKEY_CTX *, const unsigned char *, size_t, const unsigned char *, size_t);
 
     BIGNUM *(*BN_new)(void);
     BIGNUM *(*BN_dup)(const BIGNUM *);
@@ -69,6 +73,10 @@ typedef struct {
 static const jg_point_symbol jg_point_symbols[] = {
     JG_POINTS(EC_GROUP_precompute_mult), /* what is missing first: AWS-LC has no such thing */
     JG_POINTS(EVP_Digest),
+    JG_POINTS(EVP_PKEY_CTX_new),
+    JG_POINTS(EVP_PKEY_CTX_free),
+    JG_POINTS(EVP_PKEY_verify_init),
+    JG_POINTS(EVP_PKEY_verify),
     JG_POINTS(BN_new),
     JG_POINTS(BN_dup),
     JG_POINTS(BN_free),

@@ -54,7 +54,7 @@ def nothing_serves(lane: TableLane) -> None:
     assert stats["tables"]["disagreements"] == 1
     assert stats["tables"]["reason"] == WHY
     assert not isinstance(lanes.signature_lane("ES256", lane_material("ES256")), TableLane)
-    assert tables.KEEPER._builder is None
+    assert not tables.KEEPER._asked
 
 
 def refuses() -> None:
@@ -89,7 +89,7 @@ def fails_its_self_test() -> None:
     assert lines == [f"ES256 tables are off in this process: {reason}. Verification goes on."]
     assert lane.verify(DATA, SIGNATURE)
     tables.KEEPER.busy(lane)
-    assert tables.KEEPER._builder is None
+    assert not tables.KEEPER._asked
 
 
 SCENES = {scene.__name__: scene for scene in (refuses, accepts, fails_its_self_test)}

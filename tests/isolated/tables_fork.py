@@ -5,7 +5,7 @@ import sys
 import threading
 import warnings
 
-from measure import failures, guarded
+from measure import failures, guarded, until
 from support import lane_material, served_algorithms, sign
 
 from jotgate import _points
@@ -40,9 +40,8 @@ def keep_building() -> None:
     while not done.is_set():
         lane = lanes.signature_lane("ES256", MATERIAL)
         tables.KEEPER.busy(lane)
-        builder = tables.KEEPER._builder
-        if builder is not None:
-            builder.join()
+        until(lambda: not tables.KEEPER._asked)
+        assert lane.table is not None
         verify(lane)
 
 
@@ -51,9 +50,7 @@ def child_work() -> None:
     own = lanes.signature_lane("ES256", MATERIAL)
     for _ in range(1024):
         assert own.verify(DATA, SIGNATURE)
-    builder = tables.KEEPER._builder
-    if builder is not None:
-        builder.join()
+    until(lambda: not tables.KEEPER._asked)
     assert own.table is not None
     verify(own)
     assert disagreements() == 0

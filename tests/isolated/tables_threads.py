@@ -4,7 +4,7 @@ import gc
 import sys
 import threading
 
-from measure import guarded, run_all
+from measure import guarded, run_all, until
 from support import compact, header, lane_material, policy, secret_key, served_algorithms, sign, verification_key
 
 from jotgate import Verifier, _clock, _ecdsa, _points
@@ -78,9 +78,7 @@ run_all(
         guarded(lambda: (start.wait(), build_again())),
     ]
 )
-builder = tables.KEEPER._builder
-if builder is not None:
-    builder.join()
+until(lambda: not tables.KEEPER._asked)
 assert all(lane.table is not None for lane in shared)
 assert disagreements() == 0
 assert tables.KEEPER.reason() is None

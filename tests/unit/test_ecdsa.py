@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from reference.p256 import G, N, P, multiply, verifies
 from support import lane_material, secret_key, sign
 
-from jotgate import _ecdsa, _points
-from jotgate._ecdsa import PointTable, signed_digest
+from jotgate import _ecdsa, _lanes, _points
+from jotgate._ecdsa import PointTable, signed_digest, verify_plainly
+from jotgate._key import ALGORITHM_NUMBERS
 from jotgate._points import inverses
 from jotgate.keys import lanes, table_test
 from tests.differential import tables as differential
@@ -24,6 +25,10 @@ DIGEST = hashlib.sha256(DATA).digest()
 
 def bytes_of(number: int) -> bytes:
     return number.to_bytes(32, "big")
+
+
+def plain_lane(material: bytes) -> Any:
+    return _lanes.prepare(ALGORITHM_NUMBERS["ES256"], material)
 
 
 @pytest.fixture(scope="module")
@@ -155,14 +160,40 @@ def test_the_base_point_and_its_opposite_are_keys_too(secret: int) -> None:
     material = lane_material("ES256")[:-65] + b"\x04" + bytes_of(point[0]) + bytes_of(point[1])
     assert key == private.public_key()
     made = PointTable(material)
-    assert table_test.passes(made, material)
+    assert table_test.passes(made, plain_lane(material), material)
     assert made.verify_digest(DIGEST, sign("ES256", DATA, private))
 
 
 def test_the_table_of_another_key_fails_the_self_test(table: PointTable) -> None:
-    assert table_test.passes(table, lane_material("ES256"))
-    assert not table_test.passes(table, lane_material("ES256", 1))
-    assert not table_test.passes(table, lane_material("Ed25519"))
+    one, other = lane_material("ES256"), lane_material("ES256", 1)
+    assert table_test.passes(table, plain_lane(one), one)
+    assert not table_test.passes(table, plain_lane(one), other)
+    assert not table_test.passes(table, plain_lane(other), other)
+    assert not table_test.passes(table, plain_lane(other), one), "the library's own verification has a say"
+
+
+def test_the_library_verifies_digests_too() -> None:
+    plain, signature = plain_lane(lane_material("ES256")), sign("ES256", DATA)
+    assert verify_plainly(plain, DIGEST, signature)
+    assert not verify_plainly(plain, DIGEST, bytes(64))
+    assert not verify_plainly(plain, bytes(32), signature)
+    for digest, wrong in ((DIGEST[1:], signature), (DIGEST, signature[1:]), (DIGEST, signature + b"\0")):
+        with pytest.raises(ValueError, match="32 bytes"):
+            verify_plainly(plain, digest, wrong)
+    with pytest.raises(ValueError, match="not a key"):
+        verify_plainly(_lanes.prepare(ALGORITHM_NUMBERS["Ed25519"], lane_material("Ed25519")), DIGEST, signature)
+
+
+def test_the_self_test_reaches_every_entry() -> None:
+    """By the digits that OpenSSL's ecp_nistz256.c reads a number in."""
+    reached = set()
+    for number in table_test._FACTORS:
+        assert 0 < number < N
+        for row in range(37):
+            window = (number << 1) >> 7 * row & 0xFF  # the carry of the row below is its top bit
+            reached.add((row, (window + 1) // 2 if window < 128 else (256 - window) // 2))
+    assert reached >= {(row, entry) for row in range(36) for entry in range(1, 65)}
+    assert reached >= {(36, entry) for entry in range(1, 17)}
 
 
 def test_tables_are_counted() -> None:

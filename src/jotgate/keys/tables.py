@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from queue import SimpleQueue
 from typing import Any
 
 from .. import _ecdsa, _points, _table_lane
@@ -26,7 +27,11 @@ TABLE_BYTES = 160_000
 
 
 class Keeper:
-    """Builds the tables of this process, one after the other, in a thread that lives while there is one to build."""
+    """Builds the tables of this process, one after the other, in a thread of its own.
+
+    The thread is started for the first of them and never ends. A thread that ends gives back what libcrypto keeps for
+    it, under a lock of libcrypto's that a fork at that moment leaves locked in the child.
+    """
 
     def __init__(self) -> None:
         self._stopped: str | None = None
@@ -36,7 +41,8 @@ class Keeper:
     def forget(self) -> None:
         """Drop what was to be built, and the thread: in the child of a fork it is not there."""
         self._lock = threading.RLock()  # a signal handler or a finalizer may come here from within
-        self._waiting: list[TableLane] = []
+        self._asked: list[TableLane] = []  # what is in the queue, and what is being built
+        self._queue: SimpleQueue[TableLane] = SimpleQueue()
         self._builder: threading.Thread | None = None
 
     def reason(self) -> str | None:
@@ -58,18 +64,12 @@ class Keeper:
     def busy(self, lane: TableLane) -> None:
         """Have a table built for a key, unless there are enough. Called while somebody waits for a verdict."""
         with self._lock:
-            if self._stopped is not None or lane.table is not None or lane in self._waiting:
+            if self._stopped is not None or lane.table is not None or lane in self._asked:
                 return
-            if _ecdsa.count() + len(self._waiting) >= MOST_TABLES:
+            if _ecdsa.count() + len(self._asked) >= MOST_TABLES or not self._is_running():
                 return
-            self._waiting.append(lane)
-            if self._builder is None:
-                self._builder = threading.Thread(target=self._build_all, name="jotgate-tables", daemon=True)
-                try:
-                    self._builder.start()
-                except RuntimeError:  # no more threads here, or the interpreter is ending
-                    self._builder = None
-                    self._waiting.clear()
+            self._asked.append(lane)
+            self._queue.put(lane)
 
     def disagreed(self, lane: TableLane) -> None:
         """Stop, and say so: a table gave another verdict than the library's own verification."""
@@ -81,7 +81,7 @@ class Keeper:
 
         try:
             table = PointTable(lane.material)
-            if not table_test.passes(table, lane.material):
+            if not table_test.passes(table, lane.plain, lane.material):
                 self._stop("a table failed its self-test")
             elif self._worth_it or table_test.is_faster(table, lane.plain):
                 self._worth_it = True
@@ -91,16 +91,24 @@ class Keeper:
         except (LookupError, MemoryError, RuntimeError, ValueError) as error:
             self._stop(f"a table could not be built: {error}")
 
+    def _is_running(self) -> bool:
+        if self._builder is None:
+            builder = threading.Thread(target=self._build_all, name="jotgate-tables", daemon=True)
+            try:
+                builder.start()
+            except RuntimeError:  # no more threads here, or the interpreter is ending
+                return False
+            self._builder = builder
+        return True
+
     def _build_all(self) -> None:
         while True:
-            with self._lock:
-                if not self._waiting:
-                    self._builder = None
-                    return
-                lane = self._waiting.pop(0)
+            lane = self._queue.get()
             if lane.table is None and self._stopped is None:
                 self.build(lane)
-            del lane  # else the last one would live until the next
+            with self._lock:
+                self._asked.remove(lane)
+            del lane  # else it would live until the next comes
 
     def _stop(self, why: str) -> None:
         import logging
