@@ -27,8 +27,8 @@ def bytes_of(number: int) -> bytes:
     return number.to_bytes(32, "big")
 
 
-def plain_lane(material: bytes) -> Any:
-    return _lanes.prepare(ALGORITHM_NUMBERS["ES256"], material)
+def plain_lane(material: bytes, alg: str = "ES256") -> Any:
+    return _lanes.prepare(ALGORITHM_NUMBERS[alg], material)
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +172,12 @@ def test_the_table_of_another_key_fails_the_self_test(table: PointTable) -> None
     assert not table_test.passes(table, plain_lane(other), one), "the library's own verification has a say"
 
 
+def test_a_table_must_be_worth_it(table: PointTable) -> None:
+    assert table_test.is_faster(table, plain_lane(lane_material("ES256")))
+    # refuses a signature by its length, at once
+    assert not table_test.is_faster(table, plain_lane(lane_material("RS256"), "RS256"))
+
+
 def test_the_library_verifies_digests_too() -> None:
     plain, signature = plain_lane(lane_material("ES256")), sign("ES256", DATA)
     assert verify_plainly(plain, DIGEST, signature)
@@ -181,7 +187,7 @@ def test_the_library_verifies_digests_too() -> None:
         with pytest.raises(ValueError, match="32 bytes"):
             verify_plainly(plain, digest, wrong)
     with pytest.raises(ValueError, match="not a key"):
-        verify_plainly(_lanes.prepare(ALGORITHM_NUMBERS["Ed25519"], lane_material("Ed25519")), DIGEST, signature)
+        verify_plainly(plain_lane(lane_material("Ed25519"), "Ed25519"), DIGEST, signature)
 
 
 def test_the_self_test_reaches_every_entry() -> None:
