@@ -23,7 +23,7 @@ MOST_TABLES = 64
 """Tables in one process. Further keys go without, until a key that has one is dropped."""
 
 TABLE_BYTES = 160_000
-"""What one takes, as tests/isolated/tables_memory.py weighs it."""
+"""What one takes, as tests/isolated/leak_tables.py weighs it."""
 
 
 class Keeper:
