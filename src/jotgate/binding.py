@@ -14,6 +14,7 @@ from .keys import lanes
 from .keys.feed import KeyFeed, Supply
 from .keys.key import SigningKey, VerificationKey
 from .keys.keyset import KeySet
+from .keys.tables import without_table
 from .policy import AnyValue, Policy
 
 KeySource = VerificationKey | KeySet | KeyFeed
@@ -48,17 +49,21 @@ class Binder:
 
     Args:
         backend: One of `BACKENDS`.
+        tables: Whether busy ES256 keys get a table.
 
     Raises:
         PolicyError: ``invalid_policy``: no such backend.
     """
 
-    __slots__ = ("_backend", "_issuers")
+    __slots__ = ("_backend", "_issuers", "_tables")
 
-    def __init__(self, backend: str) -> None:
+    def __init__(self, backend: str, tables: bool = True) -> None:
         if backend not in BACKENDS:
             raise PolicyError(f"backend is one of: {', '.join(BACKENDS)}")
+        if type(tables) is not bool:
+            raise PolicyError("tables is True or False")
         self._backend = backend
+        self._tables = tables
         self._issuers: dict[bytes, _Issuer] = {}
 
     def bind(self, keys: object, policy: Policy) -> Binding:
@@ -141,7 +146,8 @@ class Binder:
             missing = [name for name in policy._canonical if not lanes.serves(name)]
             if missing:
                 raise PolicyError(f"backend='libcrypto' cannot serve {', '.join(missing)}: {lanes.reason()}")
-        return tuple(_lane_of(key) for key in bound)
+        prepared = (_lane_of(key) for key in bound)
+        return tuple(prepared if self._tables else map(without_table, prepared))
 
     def _published(self, parts: dict[bytes, _Parts]) -> dict[bytes, Binding]:
         """Tell the sources which keys there are now, and make the bindings. Nothing here fails."""

@@ -17,6 +17,7 @@ from ._token import VerifiedToken
 from .binding import Binder, IssuerMap, KeySource, looks_like_jwk
 from .errors import PolicyError
 from .keys import lanes
+from .keys import tables as point_tables
 from .keys.algorithms import ALGORITHMS
 from .keys.feed import survive_forks
 from .policy import AnyValue, Policy
@@ -52,6 +53,8 @@ class Verifier(Engine):
         revocations: Says what was taken back: asked about every token, the remembered ones too.
         backend: Which library checks signatures: ``"cryptography"``; ``"libcrypto"`` for the one that the interpreter
             has loaded, without the GIL; ``"auto"`` for the second where it serves an algorithm and the first elsewhere.
+        tables: Whether an ES256 key that libcrypto serves gets a table of its multiples once it is busy. That is built
+            in the background and makes checks two to three times as fast; the verdicts are the same.
 
     Raises:
         PolicyError: ``invalid_policy``: the arguments do not belong together, the cache serves another verifier, or
@@ -61,7 +64,7 @@ class Verifier(Engine):
     Spec: RFC 7519 section 7.2; RFC 8725 section 3.
     """
 
-    __slots__ = ("__weakref__", "_backend", "_binder", "_lock", "_policy")
+    __slots__ = ("__weakref__", "_backend", "_binder", "_lock", "_policy", "_tables")
 
     def __init__(
         self,
@@ -71,8 +74,9 @@ class Verifier(Engine):
         cache: TokenCache | _OwnCache | None = _OWN_CACHE,
         revocations: RevocationCheck | None = None,
         backend: str = "auto",
+        tables: bool = True,
     ) -> None:
-        binder = Binder(backend)
+        binder = Binder(backend, tables)
         if not isinstance(cache, TokenCache | _OwnCache | None):
             raise PolicyError("cache is a TokenCache, or None for no cache")
         revoked = revocations if isinstance(revocations, RevocationIndex) else None
@@ -89,6 +93,7 @@ class Verifier(Engine):
         self._binder = binder
         self._backend = backend
         self._lock = threading.Lock()
+        self._tables = tables
         bindings = self._bound(keys, policy)
         # until it serves bindings it refuses everything, so that no failure leaves one without its revocations
         self._equip(TokenCache() if isinstance(cache, _OwnCache) else cache, revoked, is_revoked)
@@ -250,7 +255,9 @@ class Verifier(Engine):
             ``evictions`` to keep its bounds, ``expired``; ``cache_entries`` and ``cache_bytes`` now. ``backend``:
             which library serves each algorithm; ``libcrypto``: path and version of the one that was found, or None,
             and then ``reason``. ``keys``: by issuer (of the only one under the empty name), ``stats()`` of the key sets
-            that are fetched.
+            that are fetched. ``tables``: of ES256 keys in this process, their ``count`` and ``bytes``; how many
+            ``disagreements`` with the library's own verification there were, after the first of which none serves; and
+            the ``reason`` if no key gets one.
         """
         cache = self.cache.stats() if self.cache is not None else dict.fromkeys(_CACHE_COUNTERS, 0)
         served = lanes.served() if self._backend != "cryptography" else {}
@@ -267,6 +274,7 @@ class Verifier(Engine):
             "libcrypto": None if found is None else {"path": found[0], "version": found[1]},
             "reason": lanes.reason(),
             "keys": {issuer: feed.stats() for issuer, feed in self._binder.feeds().items()},
+            "tables": point_tables.stats(self._tables and self._backend != "cryptography"),
         }
 
     @property
