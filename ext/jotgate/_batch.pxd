@@ -15,7 +15,7 @@ cdef struct Item:
     int64_t exp                     # Unix seconds; 0 where there is none or it was not looked at
     uint32_t first                  # of equal texts, the one that was verified
     uint32_t issuer                 # which binding decided, by index in `_bindings`
-    int32_t claim                   # the Claim that a refusal is about
+    int32_t claim                   # the Claim that a refusal is about; of an accepted text, the index of its key
     uint8_t fault
 
 

@@ -24,10 +24,11 @@ from jotgate._cache cimport TokenCache, slot_hash
 from jotgate._clock cimport monotonic_ns, wall_ns
 from jotgate._codec cimport Span, keyed_hash, same_bytes, span_of, split_compact
 from jotgate._engine cimport Engine, Work, read_text, scan_payload, wanted_for
-from jotgate._fault cimport FAULT_COUNT, KEY_FETCH_FAILED, NO_CLAIM, OK, UNDECIDED, Fault
+from jotgate._fault cimport FAULT_COUNT, KEY_FETCH_FAILED, KEY_WITHDRAWN, NO_CLAIM, OK, UNDECIDED, Fault
 from jotgate._json cimport names_free, names_init
 from jotgate._judge cimport Judge, Scratch, Verdict, last_number, scratch_free, scratch_init, seconds_of
 from jotgate._points cimport MOST_INVERSES, inverse_at, invert_all
+from jotgate._key cimport TrustCell
 from jotgate._sync cimport (
     PY_LOCK_ACQUIRED, PyThread_acquire_lock, PyThread_acquire_lock_timed, PyThread_allocate_lock, PyThread_free_lock,
     PyThread_release_lock, is_set, peek, set_flag, take,
@@ -119,8 +120,9 @@ cdef class BatchResult:
         return 0
 
     def _lacking(self):
-        """Return whom to ask for keys, because those of now left texts of this part undecided: what to ask for, by
-        feed. What was not found in a set that no longer counts was not looked for in a newer one."""
+        """Return whom to ask for keys, because those of now left texts of this part undecided: by feed, what to ask for
+        and what it had vouched for. What was not found in a set that no longer counts was not looked for in a newer
+        one."""
         cdef Py_ssize_t i
         cdef Item* item
         cdef Binding binding
@@ -130,12 +132,42 @@ cdef class BatchResult:
             want = wanted_for(<Fault>item.fault)
             if want is not None:
                 binding = self._bindings[item.issuer]
-                if binding.source.feed is not None and wants.get(binding.source.feed) != "usable":
-                    wants[binding.source.feed] = want
+                if binding.source.feed is not None and wants.get(binding.source.feed, ("",))[0] != "usable":
+                    wants[binding.source.feed] = want, binding.supply
         return wants
 
+    def _withdrawn(self):
+        """Find the texts of this part that were accepted by a key that no longer counts; return how many are to be
+        decided again."""
+        cdef Py_ssize_t start = self._count - len(<tuple>self._parts[-1])
+        cdef Py_ssize_t i
+        cdef Py_ssize_t found = 0
+        cdef Item* item
+        cdef TrustCell cell
+        for i in range(start, self._count):
+            item = &self._items[i]
+            if item.fault == KEY_WITHDRAWN:
+                found += 1
+            if item.fault != OK or item.first != i:
+                continue
+            if item.token != NULL:
+                cell = (<VerifiedToken>item.token)._header.cell
+            else:
+                cell = <TrustCell>(<Binding>self._bindings[item.issuer]).cell_refs[item.claim]
+            if cell.trusted:
+                continue
+            if item.token != NULL:                  # from the cache
+                Py_DECREF(<object>item.token)
+                item.token = NULL
+                self._todo[self._todo_count] = <uint32_t>i
+                self._todo_count += 1
+            item.fault = KEY_WITHDRAWN
+            found += 1
+        return found
+
     def _again(self, feeds):
-        """Set out to verify again, by the keys of now, what the keys of these feeds did not decide.
+        """Set out to verify again, by the keys of now, what the keys of these feeds did not decide, and what a key that
+        is gone accepted.
 
         Returns:
             How many texts that are. They are moved to the end of what is to do, and only they are taken.
@@ -149,7 +181,8 @@ cdef class BatchResult:
             index = self._todo[i]
             item = &self._items[index]
             binding = self._bindings[item.issuer]
-            if wanted_for(<Fault>item.fault) is None or binding.source.feed not in feeds:
+            if item.fault != KEY_WITHDRAWN and (
+                    wanted_for(<Fault>item.fault) is None or binding.source.feed not in feeds):
                 self._todo[i] = self._todo[decided]
                 self._todo[decided] = index
                 decided += 1
@@ -366,7 +399,7 @@ cdef class BatchResult:
             item.fault = self._judge.decide(text, now_ns, scratch, &verdict)
             item.exp = verdict.exp
             item.issuer = self._first_binding + verdict.issuer
-            item.claim = verdict.claim
+            item.claim = verdict.key if item.fault == OK else verdict.claim
             at += 1
         return end < self._todo_count
 

@@ -30,8 +30,10 @@ cdef class Binding:
     cdef tuple lanes                # each key in another library, or None
     cdef PyObject** handle_refs     # by index of key, for the nogil steps; the three tuples keep them alive
     cdef PyObject** lane_refs
+    cdef PyObject** cell_refs
     cdef KeySource source           # where the keys come from
     cdef int64_t epoch              # what tokens must carry; negative: nothing
+    cdef object supply              # what the source's feed vouched for when this was made, or None
     cdef Snapshot snapshot
     cdef HeaderMemo memo
 

@@ -17,7 +17,7 @@ from jotgate._codec cimport (
 )
 from jotgate._fault cimport (
     ALGORITHM_NOT_ALLOWED, AMBIGUOUS_KEY, BAD_BASE64URL, BAD_HEADER, BAD_SIGNATURE, CRITICAL_HEADER, KEY_FETCH_FAILED,
-    MISSING_CLAIM, OK, TYP, UNDECIDED, UNKNOWN_KEY, WRONG_TYP, Fault,
+    KEY_WITHDRAWN, MISSING_CLAIM, OK, TYP, UNDECIDED, UNKNOWN_KEY, WRONG_TYP, Fault,
 )
 from jotgate._json cimport (
     ABSENT, ARRAY, STRING, Names, Value, Vocabulary, add_word, copy_string, has_member, names_free, names_init,
@@ -93,10 +93,11 @@ cdef class Binding:
         lanes: A ``SignatureLane`` or None for each key; if None, `cryptography` checks every signature.
         source: Who vouches for the keys; the source of the cells if None.
         epoch: The ``epoch`` that tokens must carry; None for none.
+        supply: What the source's feed vouched for when it gave the keys.
     """
 
     def __cinit__(self, CompiledPolicy policy not None, KeyTable keys not None, tuple cells=None, tuple lanes=None,
-                  KeySource source=None, epoch=None):
+                  KeySource source=None, epoch=None, supply=None):
         cdef Py_ssize_t count = len(keys.handles)
         cdef Py_ssize_t i
         self.policy = policy
@@ -105,17 +106,21 @@ cdef class Binding:
         if source is None:
             source = (<TrustCell?>self.cells[0]).source if self.cells else KeySource()
         self.source = source
+        if epoch is not None and epoch < 0:
+            raise ValueError("an epoch is a count")
         self.epoch = -1 if epoch is None else epoch
+        self.supply = supply
         self.lanes = lanes if lanes is not None else (None,) * count
         if len(self.cells) != count or len(self.lanes) != count:
             raise ValueError("one cell and one lane for each key")
-        self.handle_refs = <PyObject**>calloc(2 * count + 1, sizeof(PyObject*))
+        self.handle_refs = <PyObject**>calloc(3 * count + 1, sizeof(PyObject*))
         if self.handle_refs == NULL:
             raise MemoryError
         self.lane_refs = self.handle_refs + count
+        self.cell_refs = self.lane_refs + count
         for i in range(count):
             self.handle_refs[i] = <PyObject*>self.keys.handles[i]
-            <TrustCell?>self.cells[i]
+            self.cell_refs[i] = <PyObject*><TrustCell?>self.cells[i]
             if self.lanes[i] is not None:
                 self.lane_refs[i] = <PyObject*><SignatureLane?>self.lanes[i]
         self.snapshot = Snapshot()
@@ -188,8 +193,12 @@ cdef class Binding:
         return False
 
     cdef Fault check_signature(self, int key, const Compact* parts, const uint8_t* inverse) noexcept nogil:
-        """Exact length first, then the key's own verdict over the bytes as written (RFC 7515 section 5.2)."""
+        """Exact length first, then the key's own verdict over the bytes as written (RFC 7515 section 5.2).
+
+        Then whether the key is still vouched for: checking takes time, and a batch holds its keys for longer than that.
+        """
         cdef uint8_t raw[MAX_SIGNATURE_BYTES]
+        cdef Fault fault
         cdef Span text = parts.signature
         cdef Py_ssize_t size = (<KeyHandle>self.handle_refs[key]).signature_bytes
         if not is_usable(self.source):
@@ -199,8 +208,12 @@ cdef class Binding:
         if not decode_base64url(text, raw):
             return BAD_BASE64URL
         if self.lane_refs[key] != NULL:
-            return (<SignatureLane>self.lane_refs[key]).check(span(raw, size), parts.signing_input, inverse)
-        return check_under_gil(self.handle_refs[key], span(raw, size), parts.signing_input)
+            fault = (<SignatureLane>self.lane_refs[key]).check(span(raw, size), parts.signing_input, inverse)
+        else:
+            fault = check_under_gil(self.handle_refs[key], span(raw, size), parts.signing_input)
+        if fault == OK and not (<TrustCell>self.cell_refs[key]).trusted:
+            return KEY_WITHDRAWN
+        return fault
 
     cdef Fault check_header(self, Span document, const Value* values, const Names* names, int* claim) noexcept nogil:
         """alg before anything else, then crit, typ, b64, kid. jwk, jku, x5u and x5c choose nothing and are not read."""

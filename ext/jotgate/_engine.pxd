@@ -31,7 +31,8 @@ cdef struct Outcome:
     # Owned references, or NULL.
     PyObject* token                 # a VerifiedToken; set only together with OK
     PyObject* claim                 # name of the claim that a refusal is about
-    PyObject* source                # the KeySource whose keys did not decide, where newer ones might
+    PyObject* binding               # the Binding whose keys did not decide, where newer ones might
+    PyObject* interrupt             # what was raised while it was asked for them: to be raised in place of a verdict
 
 
 cdef class Engine:

@@ -7,7 +7,7 @@ Steps marked ``nogil`` touch no Python object. A step that breaks leaves UNDECID
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from cpython.object cimport PyObject, PyTypeObject
+from cpython.object cimport PyObject, PyTypeObject, Py_TYPE
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
@@ -17,8 +17,8 @@ from jotgate._claims cimport CLAIMS, check_epoch
 from jotgate._clock cimport wall_ns
 from jotgate._codec cimport Span, decode_base64url, decoded_size, span, span_of, split_compact
 from jotgate._fault cimport (
-    AMBIGUOUS_KEY, BAD_BASE64URL, BAD_CHARACTER, EPOCH, EPOCH_AHEAD, FAULT_COUNT, ISS, KEY_FETCH_FAILED, NO_CLAIM, OK,
-    REVOKED, STORE_UNAVAILABLE, TOO_LARGE, UNDECIDED, UNKNOWN_KEY, WRONG_INPUT_TYPE, WRONG_ISSUER, Fault,
+    AMBIGUOUS_KEY, BAD_BASE64URL, BAD_CHARACTER, EPOCH, EPOCH_AHEAD, FAULT_COUNT, ISS, KEY_FETCH_FAILED, KEY_WITHDRAWN,
+    NO_CLAIM, OK, REVOKED, STORE_UNAVAILABLE, TOO_LARGE, UNDECIDED, UNKNOWN_KEY, WRONG_INPUT_TYPE, WRONG_ISSUER, Fault,
 )
 from jotgate._flights cimport Flights
 from jotgate._json cimport STRING, names_free, names_init, scan_object
@@ -107,7 +107,7 @@ _USABLE, _NEWER = "usable", "newer"
 
 cdef object wanted_for(Fault fault):
     """What the keys' feed is asked for when its keys have led to this; None: no other keys would help."""
-    if fault == KEY_FETCH_FAILED:
+    if fault == KEY_FETCH_FAILED or fault == KEY_WITHDRAWN:
         return _USABLE
     if fault == UNKNOWN_KEY or fault == AMBIGUOUS_KEY or fault == EPOCH_AHEAD:
         return _NEWER
@@ -118,11 +118,11 @@ cdef int raise_what_is_set() except -1:
     return -1
 
 
-cdef KeySource take_source(Outcome* outcome):
-    cdef KeySource source = <KeySource>outcome.source
-    outcome.source = NULL
-    Py_DECREF(source)                               # `source` holds it now
-    return source
+cdef Binding take_binding(Outcome* outcome):
+    cdef Binding binding = <Binding>outcome.binding
+    outcome.binding = NULL
+    Py_DECREF(binding)                              # `binding` holds it now
+    return binding
 
 
 cdef void drop_claim(Outcome* outcome) noexcept:
@@ -229,45 +229,43 @@ cdef class Engine:
     cdef Fault decide_with_renewed(self, object text, bint fresh, Fault fault, Outcome* outcome) noexcept:
         """Decide again, if the feed whose keys did not decide finds newer ones. It is asked for each want once: there
         may be no keys, and those that came may not have the kid."""
-        cdef KeySource source
+        cdef Binding binding
         asked = None
-        while outcome.source != NULL:
-            source = take_source(outcome)
+        while outcome.binding != NULL:
+            binding = take_binding(outcome)
             want = wanted_for(fault)
             if want is asked:
                 break
             asked = want
             try:
-                renewed = source.feed._renew(want)
-            except KeyboardInterrupt:               # nothing may be raised here: let it come again, right after
-                PyErr_SetInterrupt()
-                renewed = None
-            except BaseException:
-                renewed = None
-            if renewed is False:
+                newer = binding.source.feed is None or binding.source.feed._newer(binding.supply, want)
+            except BaseException as error:          # an interrupt: nothing may be raised here, so `conclude` does
+                hand_over(&outcome.interrupt, error)
+                return UNDECIDED
+            if newer is False:
                 break
             drop_claim(outcome)
-            if renewed is not True:
+            if newer is not True:
                 return KEY_FETCH_FAILED
             fault = self.decide(text, fresh, outcome)
         return fault
 
     def _verify_once(self, text, bint fresh, bint patient):
-        """As ``verify``, but where newer keys might decide otherwise and the caller is `patient`, return the feed and
-        what to ask it for instead of raising."""
+        """As ``verify``, but where newer keys might decide otherwise and the caller is `patient`, return instead of
+        raising: the feed or None, what it had vouched for, and what to ask it for."""
         cdef Outcome outcome
         cdef Fault fault
-        cdef KeySource source
+        cdef Binding binding
         cdef PyObject* token
         if fresh and self._revoked is None and self._is_revoked is None:
             raise PolicyError(_FRESH_NEEDS_REVOCATIONS)
-        outcome.token = outcome.claim = outcome.source = NULL
+        outcome.token = outcome.claim = outcome.binding = outcome.interrupt = NULL
         fault = self.decide(text, fresh, &outcome)
-        if outcome.source != NULL:
-            source = take_source(&outcome)
+        if outcome.binding != NULL:
+            binding = take_binding(&outcome)
             if patient:
                 drop_claim(&outcome)
-                return source.feed, wanted_for(fault)
+                return binding.source.feed, binding.supply, wanted_for(fault)
         self._verdicts[<int>fault] += 1
         token = conclude(fault, &outcome)
         if token == NULL:
@@ -434,8 +432,8 @@ cdef class Engine:
                     self.remember(binding, work, token)
         elif work.claim != NO_CLAIM:
             hand_over(&outcome.claim, binding.policy.claim_name(work.claim))
-        if binding.source.feed is not None and wanted_for(fault) is not None:
-            hand_over(&outcome.source, binding.source)
+        if fault == KEY_WITHDRAWN or (binding.source.feed is not None and wanted_for(fault) is not None):
+            hand_over(&outcome.binding, binding)
         return fault
 
     cdef Fault check_signature(self, Binding binding, Header header, Work* work) noexcept:
@@ -503,6 +501,10 @@ cdef PyObject* conclude(Fault fault, Outcome* outcome) noexcept:
         if outcome.token != NULL:
             return outcome.token
         fault = UNDECIDED
+    if outcome.interrupt != NULL:
+        PyErr_SetObject(<PyObject*>Py_TYPE(<object>outcome.interrupt), outcome.interrupt)
+        Py_DECREF(<object>outcome.interrupt)
+        return NULL
     if outcome.claim == NULL:
         PyErr_SetObject(ERROR_CLASS[<int>fault], ERROR_ARGS[<int>fault])
     else:
@@ -534,9 +536,9 @@ cdef PyObject* verify_method(PyObject* self, PyObject** args, Py_ssize_t count, 
         if fresh and engine._revoked is None and engine._is_revoked is None:
             PyErr_SetObject(<PyObject*>PolicyError, <PyObject*>_FRESH_NEEDS_REVOCATIONS)
             return NULL
-    outcome.token = outcome.claim = outcome.source = NULL
+    outcome.token = outcome.claim = outcome.binding = outcome.interrupt = NULL
     fault = engine.decide(<object>text, fresh, &outcome)
-    if outcome.source != NULL:
+    if outcome.binding != NULL:
         fault = engine.decide_with_renewed(<object>text, fresh, fault, &outcome)
     engine._verdicts[<int>fault] += 1
     return conclude(fault, &outcome)

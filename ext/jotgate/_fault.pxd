@@ -26,6 +26,7 @@ cdef enum Fault:
     UNKNOWN_KEY            # no key of the set has this (kid, alg)
     AMBIGUOUS_KEY          # no kid, and not exactly one key of the set has this alg
     KEY_FETCH_FAILED       # there are no keys, or none that still count, to decide by
+    KEY_WITHDRAWN          # its source dropped the key while the token was being verified
     BAD_SIGNATURE          # wrong length or wrong value
 
     # the claims

@@ -16,6 +16,7 @@ cdef struct Verdict:
     int64_t exp                     # Unix seconds; 0 where there is none or it was not looked at
     uint32_t issuer                 # which binding decided
     int claim                       # the Claim that a refusal is about
+    int key                         # index of the key that an accepted token was signed with
 
 
 cdef struct KnownHeader:

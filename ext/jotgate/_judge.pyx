@@ -169,6 +169,7 @@ cdef class Judge:
         if self.revoked is not None and self.revoked.revokes(payload, scratch.values):
             return REVOKED
         verdict.exp = seconds_of(payload, scratch.values)
+        verdict.key = facts.key
         return OK
 
     cdef Fault scan(self, Scratch* scratch, Span* payload) noexcept nogil:

@@ -53,6 +53,7 @@ cdef class KeySource:
     cdef int64_t usable_until                  # monotonic ns; past it nothing it vouched for counts
     cdef readonly object feed                  # who can renew the keys, or None
     cdef dict _cells                           # identity of a key -> its TrustCell
+    cdef list _leaving                         # the cells of keys that are gone, until `settle`
 
 
 cdef inline bint is_usable(KeySource source) noexcept nogil:

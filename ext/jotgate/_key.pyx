@@ -225,12 +225,20 @@ cdef class KeySource:
         self.usable_until = FOREVER
         self.feed = feed
         self._cells = {}
+        self._leaving = []
 
     def publish(self, identities):
-        """Vouch for these keys and no others.
+        """Vouch for these keys and no others, from now on; as `announce` and `settle`."""
+        cells = self.announce(identities)
+        self.settle()
+        return cells
+
+    def announce(self, identities):
+        """Vouch for these keys, and until `settle` for those of before.
 
         A key that was there keeps its cell, so that what was verified with it stays known; the cell of a key that is
-        gone is cleared, and should that key ever come back it gets a new one.
+        gone will be cleared, and should that key ever come back it gets a new one. The two steps let a verifier serve
+        the new keys before the old ones are gone, so that whoever finds its key gone finds the new ones there.
 
         Args:
             identities: One hashable value for each key: its kid, algorithm and thumbprint.
@@ -238,15 +246,19 @@ cdef class KeySource:
         Returns:
             tuple[TrustCell, ...]: in the same order.
         """
-        cdef TrustCell cell
         cdef dict before = self._cells
         cells = {identity: before.get(identity) or TrustCell(self) for identity in identities}
         self._cells = cells
-        for identity, known in before.items():
-            if identity not in cells:
-                cell = known
-                cell.trusted = False
+        self._leaving.extend([known for identity, known in before.items() if identity not in cells])
         return tuple([cells[identity] for identity in identities])
+
+    def settle(self):
+        """Vouch no more for the keys that are gone."""
+        cdef TrustCell cell
+        leaving, self._leaving = self._leaving, []
+        for each in leaving:
+            cell = each
+            cell.trusted = False
 
     def expire_at(self, moment):
         """Vouch until this moment of the monotonic clock, in nanoseconds; None for ever."""

@@ -13,6 +13,7 @@ class Binding:
         lanes: tuple[SignatureLane | None, ...] | None = None,
         source: KeySource | None = None,
         epoch: int | None = None,
+        supply: object = None,
     ) -> Binding: ...
 
 @final

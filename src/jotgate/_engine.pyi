@@ -5,7 +5,7 @@ from ._binding import Binding
 from ._cache import TokenCache
 from ._revoked import RevocationIndex
 from ._token import VerifiedPayload, VerifiedToken
-from .keys.feed import KeyFeed, Want
+from .keys.feed import KeyFeed, Supply, Want
 
 class Engine:
     @property
@@ -16,7 +16,9 @@ class Engine:
     def _equip(
         self, cache: TokenCache | None, revoked: RevocationIndex | None, is_revoked: Callable[..., bool] | None
     ) -> None: ...
-    def _verify_once(self, text: str | bytes, fresh: bool, patient: bool) -> VerifiedToken | tuple[KeyFeed, Want]: ...
+    def _verify_once(
+        self, text: str | bytes, fresh: bool, patient: bool
+    ) -> VerifiedToken | tuple[KeyFeed | None, Supply, Want]: ...
     def _refuse(self, fault: int) -> NoReturn: ...
     def _verdicts_by_code(self) -> dict[str, int]: ...
 

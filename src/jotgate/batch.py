@@ -55,12 +55,16 @@ def _renewed(result: BatchResult, exhausted: set[KeyFeed]) -> int:
 
     A feed is asked once for newer keys, and each time that its keys no longer count.
     """
-    wants = {feed: want for feed, want in result._lacking().items() if want == "usable" or feed not in exhausted}
-    exhausted.update(feed for feed, want in wants.items() if want == "newer")
-    answers = {feed: feed._renew(want) for feed, want in wants.items()}
+    answers = {}
+    for feed, (want, supply) in result._lacking().items():
+        if want == "usable" or feed not in exhausted:
+            answers[feed] = feed._newer(supply, want)
+        if want == "newer":
+            exhausted.add(feed)
     result._unfetched([feed for feed, answer in answers.items() if answer is None])
     newer = [feed for feed, answer in answers.items() if answer]
-    return result._again(newer) if newer else 0
+    withdrawn = result._withdrawn()  # last: what was accepted must count when the caller gets it
+    return result._again(newer) if newer or withdrawn else 0
 
 
 def _run(result: BatchResult, share: int, threads: int | None) -> None:

@@ -55,7 +55,7 @@ class Binder:
         PolicyError: ``invalid_policy``: no such backend.
     """
 
-    __slots__ = ("_backend", "_issuers", "_tables")
+    __slots__ = ("_backend", "_issuers", "_leaving", "_tables")
 
     def __init__(self, backend: str, tables: bool = True) -> None:
         if backend not in BACKENDS:
@@ -65,6 +65,7 @@ class Binder:
         self._backend = backend
         self._tables = tables
         self._issuers: dict[bytes, _Issuer] = {}
+        self._leaving: list[TrustSource] = []
 
     def bind(self, keys: object, policy: Policy) -> Binding:
         """Bind keys to one policy.
@@ -123,6 +124,16 @@ class Binder:
         found = {name: each.parts.feed for name, each in self._issuers.items()}
         return {name.decode(): feed for name, feed in found.items() if feed is not None}
 
+    def settle(self) -> None:
+        """Let the keys that are gone no longer count: called when what was bound last serves."""
+        leaving, self._leaving = self._leaving, []
+        for source in (*leaving, *(each.source for each in self._issuers.values())):
+            source.settle()
+
+    def _leave(self, issuer: _Issuer) -> None:
+        issuer.source.announce(())
+        self._leaving.append(issuer.source)
+
     def _parts(self, name: bytes, keys: object, policy: Policy) -> _Parts:
         feed = keys if isinstance(keys, KeyFeed) else None
         supply = _supply_of(keys)
@@ -152,9 +163,13 @@ class Binder:
     def _published(self, parts: dict[bytes, _Parts]) -> dict[bytes, Binding]:
         """Tell the sources which keys there are now, and make the bindings. Nothing here fails."""
         for name in self._issuers.keys() - parts.keys():
-            self._issuers.pop(name).source.publish(())
+            self._leave(self._issuers.pop(name))
         for name, each in parts.items():
-            self._issuers[name] = _served(each, self._issuers.get(name))
+            before = self._issuers.get(name)
+            if before is not None and before.parts.feed is not each.feed:
+                self._leave(before)
+                before = None
+            self._issuers[name] = _served(each, before)
         return {name: self._issuers[name].binding for name in parts}
 
 
@@ -169,9 +184,6 @@ def binding_for(keys: object, policy: Policy) -> Binding:
 
 
 def _served(parts: _Parts, before: _Issuer | None) -> _Issuer:
-    if before is not None and before.parts.feed is not parts.feed:
-        before.source.publish(())
-        before = None
     if before is not None and before.parts.policy == parts.policy:
         # an equal policy is the same policy: what was decided by it still holds
         parts = parts._replace(policy=before.parts.policy)
@@ -180,8 +192,8 @@ def _served(parts: _Parts, before: _Issuer | None) -> _Issuer:
     if binding is None:
         epoch = parts.supply.epoch
         # a key in another epoch is another key: what was remembered under it was issued in that epoch
-        cells = source.publish([(*key._identity(), epoch) for key in parts.keys])
-        binding = Binding(parts.policy._compiled, parts.keys._table, cells, parts.lanes, source, epoch)
+        cells = source.announce([(*key._identity(), epoch) for key in parts.keys])
+        binding = Binding(parts.policy._compiled, parts.keys._table, cells, parts.lanes, source, epoch, parts.supply)
     # keys that serve nothing decide nothing: whoever published them made a mistake, and no token is to blame for it
     serving = parts.feed is None or len(parts.keys) > 0
     source.expire_at(parts.supply.usable_until if serving else 0)

@@ -283,6 +283,11 @@ _REFUSALS: dict[str, tuple[type[JotgateError], str, str]] = {
         "the issuer's keys could not be fetched, or are too old to count; try again (in an event loop, where verify "
         "does not wait: await verify_async)",
     ),
+    "KEY_WITHDRAWN": (
+        UnknownKeyError,
+        "unknown_key",
+        "the token's key was withdrawn while the token was being verified",
+    ),
     "BAD_SIGNATURE": (
         InvalidSignatureError,
         "bad_signature",

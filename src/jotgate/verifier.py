@@ -158,11 +158,11 @@ class Verifier(Engine):
             found = self._verify_once(text, fresh, True)
             if not isinstance(found, tuple):
                 return found
-            feed, want = found
+            feed, supply, want = found
             if want == asked:
                 break
             asked = want
-            newer = await feed._renew_async(want)
+            newer = feed is None or await feed._newer_async(supply, want)
             if newer is None:
                 self._refuse(FAULTS["KEY_FETCH_FAILED"])
             if not newer:
@@ -246,6 +246,7 @@ class Verifier(Engine):
             self._bind_issuers(bindings)
         else:
             self._bind(bindings)
+        self._binder.settle()  # now that the new keys serve, those that are gone no longer count
 
     def stats(self) -> dict[str, Any]:
         """Return counters since construction, and what is there now.

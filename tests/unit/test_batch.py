@@ -165,7 +165,7 @@ def test_an_authorized_party_and_an_ambiguous_key() -> None:
 def test_every_fault_that_a_text_can_have_is_among_these() -> None:
     # the other tests of this file bring REVOKED and the two that decide nothing
     elsewhere = {"OK", "UNDECIDED", "REVOKED", "STORE_UNAVAILABLE", "AMBIGUOUS_KEY", "WRONG_AUTHORIZED_PARTY"}
-    elsewhere |= {"KEY_FETCH_FAILED", "EPOCH_AHEAD"}  # test_feeds.py
+    elsewhere |= {"KEY_FETCH_FAILED", "KEY_WITHDRAWN", "EPOCH_AHEAD"}  # test_feeds.py
     assert {fault for fault, _ in FAULTY + STRICT} == set(FAULTS) - elsewhere
     for fault, text in FAULTY + STRICT:
         way_in = keyed() if fault == "UNKNOWN_KEY" else strict() if (fault, text) in STRICT else verifier()

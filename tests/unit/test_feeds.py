@@ -170,15 +170,6 @@ def test_only_what_newer_keys_could_change_asks_for_them():
     assert feed.asked == []
 
 
-def test_an_interrupt_while_keys_are_renewed_is_raised():
-    feed = Hand(A)
-    feed.answers = [KeyboardInterrupt()]
-    with pytest.raises(KeyboardInterrupt):  # noqa: PT012, it comes with the next instruction
-        refuses(Verifier(feed, EXPECTED), token(B), "key_fetch_failed")
-        for _ in range(1000):
-            pass
-
-
 # -- batches
 
 

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from ..errors import InvalidKeyError
+from ..errors import InvalidKeyError, KeyFetchError
 from . import fetch as http
 from .caching import parse_cache_control
 from .discovery import discover
@@ -38,8 +38,10 @@ class Answer(NamedTuple):
 class Question(NamedTuple):
     """What a fetch knows when it begins, so that it needs nothing of the key set while it runs."""
 
-    url: str | None
+    url: str | None  # None: the issuer's metadata say it
+    known_url: str | None  # where the last answer came from
     issuer: str | None
+    origin: str  # whom the user's headers are for
     ask: Fetch
     headers: Mapping[str, str]
     timeout: float
@@ -51,6 +53,12 @@ class Question(NamedTuple):
     etag: str | None
     epoch: int | None
 
+    def after(self, answer: Answer) -> Question:
+        """The next question, now that this answer has come."""
+        return self._replace(
+            url=answer.url, known_url=answer.url, body=answer.body, etag=answer.etag, epoch=answer.epoch
+        )
+
 
 def obtain(question: Question) -> Answer:
     """Ask for the document and read it.
@@ -59,22 +67,34 @@ def obtain(question: Question) -> Answer:
         KeyFetchError: ``key_fetch_failed``.
         InvalidKeyError: ``invalid_key``: what came is no JWK set.
     """
-    url = question.url
-    if url is None:
-        url = discover(question.issuer or "", functools.partial(_get, question), allow_http=question.allow_http)
-    status, answered, body = _get(question, url, None if not question.body else question.etag)
-    if status == _NOT_MODIFIED and question.body:
+    url = question.url or _located(question)
+    # a tag is worth something only where it came from
+    etag = question.etag if question.body and url == question.known_url else None
+    status, answered, body = _get(question, url, etag)
+    if status == _NOT_MODIFIED and etag is not None:
         allowed = parse_cache_control(answered)
-        return Answer(None, question.body, question.etag, question.epoch, allowed, url)
+        return Answer(None, question.body, etag, question.epoch, allowed, url)
     if status != _OK:
-        raise http.fetch_failed(
-            f"{address_of(url, allow_http=True).origin} answered {status}; only 200 is taken, and no redirect followed"
-        )
+        raise http.fetch_failed(f"{_origin(url)} answered {status}; only 200 is taken, and no redirect followed")
     return read(question, body, answered, url)
 
 
+def _located(question: Question) -> str:
+    """Where the issuer's metadata say that the keys are; while those cannot be had, where they were."""
+    try:
+        return discover(question.issuer or "", functools.partial(_get, question), allow_http=question.allow_http)
+    except KeyFetchError:
+        if question.known_url is None:
+            raise
+        return question.known_url
+
+
+def _origin(url: str) -> str:
+    return address_of(url, allow_http=True).origin
+
+
 def _get(question: Question, url: str, etag: str | None = None) -> Fetched:
-    headers = dict(question.headers)
+    headers = dict(question.headers) if _origin(url) == question.origin else {}
     if etag is not None:
         headers["if-none-match"] = etag
     status, answered, body = question.ask(url, headers, question.timeout)
@@ -94,8 +114,10 @@ def read(question: Question, body: bytes, headers: Mapping[str, str], url: str) 
     epoch = members.get(EPOCH_MEMBER)
     if epoch is not None and (type(epoch) is not int or not 0 <= epoch < MOST_EPOCHS):
         raise http.fetch_failed(f"{EPOCH_MEMBER} is not a whole number in range")
-    if epoch is not None and question.epoch is not None and epoch < question.epoch:
-        raise http.fetch_failed("the document is older than one that came before: its epoch is lower")
+    if question.epoch is not None and (epoch is None or epoch < question.epoch):
+        raise http.fetch_failed(
+            "the document is older than one that came before, or written by something else: its epoch is lower, or gone"
+        )
     return Answer(keys, body, etag, epoch, allowed, url)
 
 

@@ -8,11 +8,9 @@ that cannot decide by the keys it has (none yet, too old, a kid it has never see
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import weakref
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -42,7 +40,35 @@ class KeyFeed:
     def __init__(self) -> None:
         self._watchers: list[weakref.WeakMethod[Callable[[], None]]] = []
         self._watchers_lock = threading.Lock()
-        survive_forks(self)
+
+    def _newer(self, seen: Supply | None, want: Want) -> bool | None:
+        """Return what `_renew` does; True at once where there is other than what a verdict was reached by.
+
+        Args:
+            seen: What the verifier had been given when it decided.
+            want: Why it asks.
+        """
+        try:
+            return True if self._has_other_than(seen) else self._renew(want)
+        except Exception as error:
+            report(error, self)
+            return None
+
+    async def _newer_async(self, seen: Supply | None, want: Want) -> bool | None:
+        """As `_newer`, without holding up the event loop."""
+        try:
+            return True if self._has_other_than(seen) else await self._renew_async(want)
+        except Exception as error:
+            report(error, self)
+            return None
+
+    def _has_other_than(self, seen: Supply | None) -> bool:
+        """Whether the verifier has not been told yet of what there is; then it is told now."""
+        now = self._supply()
+        if seen is not None and now.keys is seen.keys and now.epoch == seen.epoch:
+            return False
+        self._tell()
+        return True
 
     def _supply(self) -> Supply:
         """Return what the feed vouches for now, without I/O."""
@@ -112,19 +138,24 @@ class KeyFeed:
 
 
 def guarded(call: Callable[..., object], *arguments: object) -> None:
-    """Call somebody else's code from a thread that must live on: what it raises is reported, not passed on."""
+    """Call somebody else's code from a thread that must live on: what it raises is logged, not passed on."""
     try:
         call(*arguments)
     except Exception as error:
-        sys.unraisablehook(
-            SimpleNamespace(
-                exc_type=type(error),
-                exc_value=error,
-                exc_traceback=error.__traceback__,
-                err_msg="Exception ignored by a key feed, in",
-                object=call,
-            )
-        )
+        report(error, call)
+
+
+def report(error: Exception, where: object) -> None:
+    """Log an exception that nobody is there to catch, by its type and place: its text may quote anything."""
+    import logging
+    import traceback
+
+    places = traceback.extract_tb(error.__traceback__)
+    place = f" at {places[-1].filename}:{places[-1].lineno}" if places else ""
+    try:
+        logging.getLogger("jotgate.keys").error("%s in %r%s", type(error).__name__, where, place)
+    except Exception:
+        return  # a log that cannot be written is no reason to stop
 
 
 class _Forkable(Protocol):
@@ -135,13 +166,13 @@ _survivors: weakref.WeakSet[_Forkable] = weakref.WeakSet()
 
 
 def survive_forks(thing: _Forkable) -> None:
-    """Call ``thing._forked()`` in each child process, first of all; the thing is held weakly."""
+    """Call ``thing._forked()`` in each child process, first of all; the thing is whole, and held weakly."""
     _survivors.add(thing)
 
 
 def _in_child() -> None:
     for thing in tuple(_survivors):
-        thing._forked()
+        guarded(thing._forked)  # one thing's trouble is not the others'
 
 
 if hasattr(os, "register_at_fork"):

@@ -36,8 +36,10 @@ class Flight:
         self._loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
 
     def land(self, ok: bool) -> None:
-        """Let everybody go on who waits."""
+        """Let everybody go on who waits. The first landing counts."""
         with self._lock:
+            if self._landed.is_set():
+                return
             self.ok = ok
             self._landed.set()
             loops, self._loops = self._loops, []
@@ -96,7 +98,8 @@ def keep(this: weakref.ref[Kept], bell: threading.Event) -> None:
             answer = carry_out(question, left_alone)
             keys = this()
             if keys is not None:
-                keys._land(task, began, answer)
+                guarded(keys._land, task, began, answer)  # whatever happens there: who keeps on keeps keys fresh
+                task.land(False)
             del keys
         else:
             del keys

@@ -52,6 +52,8 @@ JITTER = 0.1
 
 
 MOST_SECONDS = 10**7
+LEAST_REST = 0.1
+"""Seconds between fetches that nobody asks for, however short the cooldown: a failing endpoint is not hammered."""
 EARLIEST_REFRESH = REFRESH_AT - JITTER / 2
 
 
@@ -170,7 +172,7 @@ class Freshness:
         """When to fetch next; 0: at once."""
         if self._attempted_at is None:
             return 0
-        rested = self._attempted_at + int(self._times.cooldown * SECOND)
+        rested = self._attempted_at + int(max(self._times.cooldown, LEAST_REST) * SECOND)
         return rested if self._failing else max(rested, self._refresh_at)
 
     def may_ask(self, now: int) -> bool:

@@ -25,11 +25,11 @@ from . import fetch as http
 from .algorithms import resolve_algorithms
 from .discovery import metadata_urls
 from .document import Answer, Fetch, Question, as_bytes, read
-from .feed import KeyFeed, Supply, Want
+from .feed import KeyFeed, Supply, Want, report, survive_forks
 from .flight import Flight, announce, in_event_loop, keep
 from .freshness import SECOND, Freshness, KeyEvent, KeyState, checked_times, seconds, whole_number
 from .keyset import Skipped
-from .urls import check_url
+from .urls import address_of, check_url, shown
 
 if TYPE_CHECKING:
     import ssl
@@ -60,7 +60,7 @@ class RemoteKeySet(KeyFeed):
         max_waiters: How many requests may wait at once for a kid that may be new; the others get ``unknown_key``.
         max_bytes: Longer documents are refused.
         max_keys: Documents with more keys are refused.
-        headers: Request headers to send.
+        headers: Request headers to send, to the host of `url` (of the issuer) and to no other.
         tls: TLS settings in place of the default context, which checks certificate and host name.
         fetch: Does the request in place of the standard library: ``fetch(url, headers, timeout)`` returns status,
             headers and body. 200 and 304 are the only answers taken; it should follow no redirects.
@@ -122,7 +122,9 @@ class RemoteKeySet(KeyFeed):
             raise PolicyError("tls is for the built-in request; a fetch of your own brings its own settings")
         self._question = Question(
             url=check_url(url, allow_http=allow_http),
+            known_url=None,
             issuer=None,
+            origin=address_of(url, allow_http=allow_http).origin,
             ask=fetch
             or functools.partial(http.fetch, max_bytes=max_bytes, tls=http.check_tls(tls), allow_http=bool(allow_http)),
             headers=http.check_headers(headers or {}),
@@ -145,8 +147,9 @@ class RemoteKeySet(KeyFeed):
         self._anew()
         if seed is not None:
             self._answer = read(self._question, as_bytes(seed), {}, url)
-            self._question = self._question._replace(body=self._answer.body, epoch=self._answer.epoch)
+            self._question = self._question.after(self._answer)
             self._freshness.seed(monotonic_ns_now())
+        survive_forks(self)
 
     @classmethod
     def for_issuer(cls, issuer: str, **options: Any) -> Self:
@@ -174,7 +177,7 @@ class RemoteKeySet(KeyFeed):
         with self._lock:
             answer = self._answer
             # without a keeper nobody refreshes: the first one who asks appoints one
-            until = self._freshness.usable_until if self._keeper is not None else 0
+            until = self._freshness.usable_until if self._keeper is not None or self._closed else 0
         return Supply(None, until) if answer is None else Supply(answer.keys, until, answer.epoch)
 
     def _renew(self, want: Want) -> bool | None:
@@ -199,13 +202,14 @@ class RemoteKeySet(KeyFeed):
         """Return the fetch to wait for, or the answer at once."""
         now = monotonic_ns_now()
         with self._lock:
-            if self._closed:
+            state = self._freshness.state(now)
+            counts = state not in (KeyState.EMPTY, KeyState.DEAD)
+            if self._closed and not (counts and want == "usable"):
                 return None if want == "usable" or self._freshness.failing else False
             self._appoint()
-            state = self._freshness.state(now)
             flight = self._flight
             if want == "usable":
-                ready = state not in (KeyState.EMPTY, KeyState.DEAD)
+                ready = counts
                 if not ready and flight is None and not self._freshness.may_ask(now):
                     return None
                 if state is KeyState.DEAD:  # the clock may have leapt while the keeper slept: it is woken
@@ -257,6 +261,10 @@ class RemoteKeySet(KeyFeed):
         """
         with self._lock:
             self._appoint(refuse_closed=True)
+            earlier = self._flight
+        if earlier is not None:  # it began before what this call is to find may have been published
+            earlier.wait(self._question.timeout)
+        with self._lock:
             flight = self._ask_for_flight()
         if not flight.wait(self._question.timeout):
             raise self._failure()
@@ -307,7 +315,7 @@ class RemoteKeySet(KeyFeed):
         with self._lock:
             answer, keys = self._answer, None if self._answer is None else self._answer.keys
             return {
-                "url": self._question.url,
+                "url": shown(self._question.url),
                 "state": str(self._freshness.state(now)),
                 "keys": 0 if keys is None else len(keys) + len(keys._unbound),
                 "skipped": 0 if keys is None else len(keys.skipped),
@@ -329,8 +337,7 @@ class RemoteKeySet(KeyFeed):
         self.close()
 
     def __repr__(self) -> str:
-        where = self._question.issuer or self._question.url
-        return f"<RemoteKeySet {where} {self.state}>"
+        return f"<RemoteKeySet {shown(self._question.issuer or self._question.url)} {self.state}>"
 
     # -- the keeper
 
@@ -402,9 +409,11 @@ class RemoteKeySet(KeyFeed):
         flight.land(event is not None and event.kind != "failed")
         if event is not None and (event.kind == "failed" or self._on_event is not None):
             # a thread of its own: who takes his time over an event keeps no key from being refreshed
-            where = self._question.issuer or self._question.url
-            tell = (event, where, self._on_event)
-            threading.Thread(target=announce, args=tell, name="jotgate-event", daemon=True).start()
+            tell = (event, shown(self._question.issuer or self._question.url), self._on_event)
+            try:
+                threading.Thread(target=announce, args=tell, name="jotgate-event", daemon=True).start()
+            except RuntimeError as error:
+                report(error, self)
 
     def _accept(self, answer: Answer, began: int) -> KeyEvent:
         import random
@@ -418,9 +427,7 @@ class RemoteKeySet(KeyFeed):
             self._located = began
         # metadata are read again with the first fetch after an hour
         forget = question.issuer is not None and began - self._located > DISCOVERY_HOLDS_S * SECOND
-        self._question = question._replace(
-            url=None if forget else answer.url, body=answer.body, etag=answer.etag, epoch=answer.epoch
-        )
+        self._question = question.after(answer)._replace(url=None if forget else answer.url)
         # one without a key that serves is a mistake that will be mended: it is looked at again soon
         nothing = not answer.keys
         jitter = random.random() - 0.5  # noqa: S311, it is no secret

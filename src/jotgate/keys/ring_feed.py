@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._clock import monotonic_ns_now, now
 from ..errors import JotgateError, PolicyError, StoreUnavailableError
-from .feed import KeyFeed, Supply, Want
+from .document import MOST_EPOCHS
+from .feed import KeyFeed, Supply, Want, survive_forks
 from .fetch import fetch_failed
 from .key import VerificationKey
 from .keyset import KeySet
@@ -67,6 +68,7 @@ class RingFeed(KeyFeed):
         if epochs is not None and state.counts_epochs:
             raise PolicyError("the key ring counts its epochs itself: it was made without a counter")
         self._adopt(self._taken(state, mark, None))
+        survive_forks(self)
 
     def _supply(self) -> Supply:
         snapshot = self._snapshot
@@ -74,9 +76,11 @@ class RingFeed(KeyFeed):
 
     def _renew(self, want: Want) -> bool | None:
         before = self._snapshot
-        self._look()
+        told = self._look()
         if self._failure is not None:
             return None
+        if want == "usable" and not told:
+            self._tell()  # who finds that the keys do not count has not heard of it yet, or is a child of a fork
         return want == "usable" or self._snapshot is not before
 
     async def _renew_async(self, want: Want) -> bool | None:
@@ -105,8 +109,7 @@ class RingFeed(KeyFeed):
         Raises:
             KeyFetchError: ``key_fetch_failed``: it cannot be read; the message says why.
         """
-        self._look()
-        if self._failure is not None:
+        if self._renew("usable") is None:
             raise fetch_failed(str(self._failure))
 
     async def warm_async(self) -> None:
@@ -126,12 +129,13 @@ class RingFeed(KeyFeed):
             raise type(failure)(*failure.args)
         return self._snapshot
 
-    def _look(self) -> None:
-        """See whether the manifest has changed, read it if it has, and tell whoever watches."""
+    def _look(self) -> bool:
+        """See whether the manifest has changed, read it if it has, and tell whoever watches; return whether it did."""
         with self._lock:
             news = self._take_news()
         if news:
             self._tell()
+        return news
 
     def _take_news(self) -> bool:
         before = self._snapshot
@@ -184,6 +188,7 @@ class RingFeed(KeyFeed):
     def _forked(self) -> None:
         super()._forked()
         self._lock = threading.Lock()
+        self._look_at = self._usable_until = 0
         self._store.forget_locks()
 
 
@@ -213,4 +218,6 @@ def asked(counter: Callable[[], int]) -> int:
         raise StoreUnavailableError(f"the epoch counter cannot be asked ({type(error).__name__})") from None
     if type(epoch) is not int:
         raise PolicyError("an epoch is an int")
+    if not 0 <= epoch < MOST_EPOCHS:
+        raise StoreUnavailableError("the epoch counter does not count: it answered a number out of range")
     return epoch

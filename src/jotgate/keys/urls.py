@@ -98,6 +98,11 @@ def address_of(url: str, *, allow_http: bool = False) -> Address:
     return Address(scheme, host, port, (match["path"] or "/") + (match["query"] or ""))
 
 
+def shown(url: str | None) -> str | None:
+    """Return what of a URL may be shown: a query may hold a secret."""
+    return None if url is None else url.partition("?")[0]
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine by its name or address alone."""
     from ipaddress import ip_address

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import logging
 import threading
 import time
 import weakref
@@ -558,7 +559,7 @@ def test_a_seed_serves_until_the_first_fetch(published):
         rejects("invalid_key", lambda seed=seed: keys(seed=seed))
 
 
-def test_events_tell_what_happened(published):
+def test_events_tell_what_happened(published, caplog):
     publisher, keys = published
     events = []
 
@@ -566,18 +567,17 @@ def test_events_tell_what_happened(published):
         events.append(event)
         raise ValueError("the operator's own trouble")
 
-    reported = []
-    hook, sys_hook = reported.append, __import__("sys").unraisablehook
-    __import__("sys").unraisablehook = hook
-    try:
+    with caplog.at_level(logging.WARNING, "jotgate.keys"):
         remote = keys(on_event=note)
         remote.warm()
         remote.refresh()
         publisher.status = 500
         rejects("key_fetch_failed", remote.refresh)
-        soon(lambda: len(reported) == 3)
-    finally:
-        __import__("sys").unraisablehook = sys_hook
+        soon(lambda: len(caplog.records) == 4)
+    assert sorted(record.levelname for record in caplog.records) == ["ERROR"] * 3 + ["WARNING"]
+    assert "own trouble" not in caplog.text
+    assert "ValueError" in caplog.text
+    assert f"the keys of {URL} (fresh)" in caplog.text
     assert [event.kind for event in events] == ["fetched", "unchanged", "failed"]
     assert [str(event.state) for event in events] == ["fresh"] * 3
     assert "500" in events[-1].detail
