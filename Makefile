@@ -55,8 +55,9 @@ fuzz: $(BUILT) build/sanitize/done
 ROUNDS := $(or $(ROUNDS),10)
 stress: $(BUILT)
 	$(BIN)/python -m tests.differential.backends --cases 1000000
+	$(BIN)/python -m tests.differential.tables --cases 1000000
 	$(BIN)/python -m tests.differential.cache_walk --steps 1000000
-	for round in $$(seq $(ROUNDS)); do for script in cache_threads lanes_threads batch_threads lanes_fork cache_fork batch_fork; do $(BIN)/python -X faulthandler tests/isolated/$$script.py || exit 1; done; done
+	for round in $$(seq $(ROUNDS)); do for script in cache_threads lanes_threads tables_threads batch_threads lanes_fork tables_fork cache_fork batch_fork; do $(BIN)/python -X faulthandler tests/isolated/$$script.py || exit 1; done; done
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -q tests/differential
 
 # A minute of keys that rotate every second, fetched by four processes from an endpoint that fails; writes a log.

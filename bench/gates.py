@@ -28,6 +28,7 @@ import ours_claims
 import ours_hit
 import primitive
 import rivals
+import table_gates
 from judging import (
     ATTEMPTS,
     COUNT,
@@ -286,6 +287,7 @@ def main() -> int:
         refusals,
         *cache_gates.ALL,
         *lane_gates.ALL,
+        *table_gates.ALL,
         partial(memory_under_attack, tokens),
         import_time,
         engine_instructions,

@@ -58,14 +58,14 @@ class Worker:
 
 
 class RemoteRow(Row):
-    """A row whose rounds another process times, on strings that it makes just before."""
+    """A row whose rounds another process times, on strings that it makes just before: as `slices`, or as a `batch`."""
 
-    def __init__(self, worker: Worker, corpus: Corpus, count: int) -> None:
+    def __init__(self, worker: Worker, corpus: Corpus, count: int, op: str = "slices") -> None:
         super().__init__(len, list)
         answer = worker.bind(corpus)
         if answer["faults"]:
             raise SystemExit(f"a worker gave wrong answers: {answer['faults']}")
-        self._request = {"op": "slices", "alg": corpus.alg, "count": count}
+        self._request = {"op": op, "alg": corpus.alg, "count": count}
         self._worker = worker
 
     def run(self) -> None:

@@ -26,7 +26,8 @@ from jotgate._codec cimport Span, keyed_hash, same_bytes, span_of, split_compact
 from jotgate._engine cimport Engine, Work, read_text, scan_payload, wanted_for
 from jotgate._fault cimport FAULT_COUNT, KEY_FETCH_FAILED, NO_CLAIM, OK, UNDECIDED, Fault
 from jotgate._json cimport names_free, names_init
-from jotgate._judge cimport Judge, Scratch, Verdict, scratch_free, scratch_init, seconds_of
+from jotgate._judge cimport Judge, Scratch, Verdict, last_number, scratch_free, scratch_init, seconds_of
+from jotgate._points cimport MOST_INVERSES, inverse_at, invert_all
 from jotgate._sync cimport (
     PY_LOCK_ACQUIRED, PyThread_acquire_lock, PyThread_acquire_lock_timed, PyThread_allocate_lock, PyThread_free_lock,
     PyThread_release_lock, is_set, peek, set_flag, take,
@@ -332,6 +333,7 @@ cdef class BatchResult:
     cdef bint run_chunk(self, Scratch* scratch) noexcept nogil:
         """Verify the next chunk; False when there is none."""
         cdef int64_t at, end, size
+        cdef int64_t inverted = 0
         cdef int64_t now_ns = 0
         cdef int64_t read_at = 0
         cdef int64_t monotonic
@@ -345,7 +347,14 @@ cdef class BatchResult:
         size = max(LEAST_OF_A_CHUNK, min(MOST_OF_A_CHUNK, size))
         at = take(&self._next, size)
         end = min(at + size, self._todo_count)
+        scratch.inverses.count = 0
+        scratch.inverse = NULL
         while at < end and not is_set(&self._stopped):
+            if self._judge.looks_ahead:
+                if at >= inverted + scratch.inverses.count:
+                    inverted = at
+                    self.look_ahead(at, min(end, at + MOST_INVERSES), scratch)
+                scratch.inverse = inverse_at(&scratch.inverses, at - inverted)
             monotonic = monotonic_ns()
             if now_ns == 0 or monotonic - read_at > CLOCK_IS_GOOD_FOR_NS:
                 now_ns = wall_ns()
@@ -360,6 +369,17 @@ cdef class BatchResult:
             item.claim = verdict.claim
             at += 1
         return end < self._todo_count
+
+    cdef void look_ahead(self, int64_t at, int64_t end, Scratch* scratch) noexcept nogil:
+        """Invert what an ES256 check needs the inverse of, for some tokens together, whatever their keys are."""
+        cdef int64_t i
+        cdef Span text
+        scratch.inverses.count = <int>(end - at)
+        for i in range(end - at):
+            read_text(
+                item_of(self._texts, <Py_ssize_t>self._todo[at + i] - self._start), self._judge.max_token_bytes, &text)
+            scratch.inverses.there[i] = last_number(text, scratch.inverses.numbers[i])
+        invert_all(&scratch.inverses)
 
     # -- what it holds
 

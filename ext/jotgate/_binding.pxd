@@ -40,7 +40,8 @@ cdef class Binding:
     cdef Fault check_header(self, Span document, const Value* values, const Names* names, int* claim) noexcept nogil
     cdef Fault check_crit(self, Span document, Value crit, const Names* names) noexcept nogil
     cdef Fault check_typ(self, Span document, Value typ, int* claim) noexcept nogil
-    cdef Fault check_signature(self, int key, const Compact* parts) noexcept nogil
+    cdef bint takes_inverses(self) noexcept
+    cdef Fault check_signature(self, int key, const Compact* parts, const uint8_t* inverse) noexcept nogil
 
 
 cdef struct IssuerSlot:

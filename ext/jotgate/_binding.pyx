@@ -179,7 +179,15 @@ cdef class Binding:
         fault[0] = OK
         return header
 
-    cdef Fault check_signature(self, int key, const Compact* parts) noexcept nogil:
+    cdef bint takes_inverses(self) noexcept:
+        """Whether there is a key for whose signatures inverses are worth computing together."""
+        cdef Py_ssize_t i
+        for i in range(len(self.lanes)):
+            if self.lane_refs[i] != NULL and (<SignatureLane>self.lane_refs[i]).takes_inverse():
+                return True
+        return False
+
+    cdef Fault check_signature(self, int key, const Compact* parts, const uint8_t* inverse) noexcept nogil:
         """Exact length first, then the key's own verdict over the bytes as written (RFC 7515 section 5.2)."""
         cdef uint8_t raw[MAX_SIGNATURE_BYTES]
         cdef Span text = parts.signature
@@ -191,7 +199,7 @@ cdef class Binding:
         if not decode_base64url(text, raw):
             return BAD_BASE64URL
         if self.lane_refs[key] != NULL:
-            return (<SignatureLane>self.lane_refs[key]).check(span(raw, size), parts.signing_input)
+            return (<SignatureLane>self.lane_refs[key]).check(span(raw, size), parts.signing_input, inverse)
         return check_under_gil(self.handle_refs[key], span(raw, size), parts.signing_input)
 
     cdef Fault check_header(self, Span document, const Value* values, const Names* names, int* claim) noexcept nogil:

@@ -29,8 +29,18 @@ cdef extern from * nogil:
         return (long long)clock() * (1000000000 / CLOCKS_PER_SEC);      /* Windows: since the process began */
     #endif
     }
+    static long long jg_thread_ns(void) {
+    #ifdef CLOCK_THREAD_CPUTIME_ID
+        struct timespec now;
+        if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) != 0) return 0;
+        return (long long)now.tv_sec * 1000000000 + now.tv_nsec;
+    #else
+        return 0;
+    #endif
+    }
     """
     long long jg_monotonic_ns() noexcept
+    long long jg_thread_ns() noexcept
 
 cdef int64_t NANOSECONDS = 1_000_000_000
 cdef int64_t RUNNING = -1                # not a time: the real clock runs
@@ -89,3 +99,11 @@ def set_monotonic_clock_for_tests(ns):
 def monotonic_ns_now():
     """Return the monotonic clock in nanoseconds, as every deadline sees it."""
     return monotonic_ns()
+
+
+def thread_ns_now():
+    """Return the nanoseconds that a processor has worked for this thread: what work costs, however busy the machine is.
+
+    0 where the system does not tell.
+    """
+    return jg_thread_ns()

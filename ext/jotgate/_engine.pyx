@@ -448,11 +448,11 @@ cdef class Engine:
         """
         cdef Fault fault
         if header.key.algorithm <= HS512 or binding.lane_refs[header.index] == NULL:
-            return binding.check_signature(header.index, &work.parts)
+            return binding.check_signature(header.index, &work.parts, NULL)
         if self._cache is not None and not work.parts.padded:
             work.flight = self._flights.board(span(work.parts.header.start, work.size), work.hash)
         with nogil:
-            fault = binding.check_signature(header.index, &work.parts)
+            fault = binding.check_signature(header.index, &work.parts, NULL)
         return fault
 
     cdef Fault ask(self, VerifiedToken token, bint fresh) except? UNDECIDED:
@@ -612,7 +612,7 @@ def verify_payload(text, Binding binding not None):
     if fault == OK:
         header = binding.read_header(work.parts.header, &fault, &work.claim)
     if fault == OK:
-        fault = binding.check_signature(header.index, &work.parts)
+        fault = binding.check_signature(header.index, &work.parts, NULL)
     if fault == OK:
         size = decoded_size(work.parts.payload.size)
         fault = BAD_BASE64URL

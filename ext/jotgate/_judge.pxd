@@ -8,6 +8,7 @@ from jotgate._binding cimport Binding, Issuers
 from jotgate._codec cimport Compact, Span
 from jotgate._fault cimport CLAIM_COUNT, Fault
 from jotgate._json cimport Names, Value
+from jotgate._points cimport Inverses
 from jotgate._revoked cimport RevocationIndex
 
 
@@ -37,6 +38,8 @@ cdef struct Scratch:
     Py_ssize_t header_room
     Py_ssize_t payload_room
     KnownHeader known[KNOWN_HEADERS]
+    Inverses inverses               # of the signatures of the tokens that come next
+    const uint8_t* inverse          # of the one that is judged now; or NULL
 
 
 cdef void scratch_init(Scratch* scratch) noexcept nogil
@@ -51,10 +54,12 @@ cdef class Judge:
     cdef RevocationIndex revoked    # or None
     cdef Py_ssize_t max_token_bytes
     cdef bint allow_padding
+    cdef bint looks_ahead           # whether a key takes inverses
 
     cdef Fault decide(self, Span text, int64_t now_ns, Scratch* scratch, Verdict* verdict) noexcept nogil
     cdef Fault judge(self, Span text, int64_t now_ns, Scratch* scratch, Verdict* verdict) noexcept nogil
     cdef Fault scan(self, Scratch* scratch, Span* payload) noexcept nogil
 
 
+cdef bint last_number(Span text, uint8_t* number) noexcept nogil
 cdef int64_t seconds_of(Span document, const Value* values) noexcept nogil

@@ -4,18 +4,21 @@ cimport cython
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, realloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from jotgate._binding cimport Binding, HeaderFacts, IssuerSlot
 from jotgate._claims cimport CLAIMS, NumericDate, check_epoch, read_numeric_date
 from jotgate._codec cimport (
-    Span, decode_base64url, decoded_size, keyed_hash, same_bytes, slice_span, span, split_compact,
+    Span, decode_base64url, decoded_size, encoded_size, keyed_hash, same_bytes, slice_span, span, split_compact,
 )
 from jotgate._engine cimport Engine
 from jotgate._fault cimport (
     BAD_BASE64URL, BAD_CHARACTER, EPOCH, EXP, ISS, NO_CLAIM, OK, REVOKED, TOO_LARGE, UNDECIDED, WRONG_ISSUER, Fault,
 )
 from jotgate._json cimport NUMBER, STRING, Value, names_free, names_init, scan_object
+
+
+cdef uint8_t DOT = 0x2E
 
 
 cdef bint make_room(uint8_t** room, Py_ssize_t* size, Py_ssize_t wanted) noexcept nogil:
@@ -43,6 +46,18 @@ cdef Fault decode_object(Span segment, uint8_t** room, Py_ssize_t* room_size, Sp
     room[0][size] = 0
     document[0] = span(room[0], size)
     return OK
+
+
+cdef bint last_number(Span text, uint8_t* number) noexcept nogil:
+    """The second half of a signature of 64 bytes, if a text ends with one: the s of an ES256 token."""
+    cdef uint8_t signature[64]
+    cdef Py_ssize_t start = text.size - encoded_size(64)
+    if start < 1 or text.start[start - 1] != DOT:
+        return False
+    if not decode_base64url(slice_span(text, start, text.size), signature):
+        return False
+    memcpy(number, &signature[32], 32)
+    return True
 
 
 cdef int64_t seconds_of(Span document, const Value* values) noexcept nogil:
@@ -77,6 +92,8 @@ cdef class Judge:
         self.max_token_bytes = engine._max_token_bytes
         self.allow_padding = engine._allow_padding
         self.bindings = [self.binding] if self.issuers is None else list(self.issuers.bindings.values())
+        for binding in self.bindings:
+            self.looks_ahead |= (<Binding?>binding).takes_inverses()
 
     def __dealloc__(self):
         if self.revoked is not None:
@@ -129,7 +146,7 @@ cdef class Judge:
                 fault = (<Binding>binding).resolve(header, &facts, &verdict.claim)
             if fault != OK:
                 return fault
-        fault = (<Binding>binding).check_signature(facts.key, &scratch.parts)
+        fault = (<Binding>binding).check_signature(facts.key, &scratch.parts, scratch.inverse)
         if fault != OK:
             return fault
         if known == NULL:

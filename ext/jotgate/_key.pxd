@@ -39,7 +39,10 @@ cdef class KeyHandle:
 
 
 cdef class SignatureLane:
-    cdef Fault check(self, Span signature, Span data) noexcept nogil
+    cdef readonly int algorithm
+    cdef readonly Py_ssize_t signature_bytes
+    cdef Fault check(self, Span signature, Span data, const uint8_t* inverse) noexcept nogil
+    cdef bint takes_inverse(self) noexcept nogil   # whether an inverse would save it anything now
 
 
 cdef int64_t FOREVER                           # past every moment of the monotonic clock

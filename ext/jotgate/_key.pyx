@@ -179,9 +179,26 @@ cdef class KeyHandle:
 cdef class SignatureLane:
     """A key prepared in another library, whose check needs no GIL. This is what such a library's classes fill in."""
 
-    cdef Fault check(self, Span signature, Span data) noexcept nogil:
-        """Check a raw JWS signature of exactly the key's `signature_bytes`; only OK is acceptance."""
+    cdef Fault check(self, Span signature, Span data, const uint8_t* inverse) noexcept nogil:
+        """Check a raw JWS signature of exactly the key's `signature_bytes`; only OK is acceptance.
+
+        `inverse` is NULL, or what an `Inverses` holds for this signature. It saves work and decides nothing.
+        """
         return UNDECIDED
+
+    cdef bint takes_inverse(self) noexcept nogil:
+        return False
+
+    def verify(self, bytes data not None, bytes signature not None):
+        """Return whether ``signature`` (raw JWS form) is this key's over ``data``. Releases the GIL."""
+        cdef Span over = span_of(data)
+        cdef Span raw = span_of(signature)
+        cdef Fault fault
+        with nogil:
+            fault = self.check(raw, over, NULL)
+        if fault == UNDECIDED:
+            raise RuntimeError("libcrypto failed to check a signature")
+        return fault == OK
 
 
 cdef class TrustCell:

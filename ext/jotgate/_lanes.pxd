@@ -7,22 +7,29 @@ from jotgate._codec cimport Span
 from jotgate._fault cimport Fault
 from jotgate._key cimport SignatureLane
 
-cdef extern from "libcrypto.h" nogil:
+cdef extern from "lane_types.h" nogil:
     ctypedef struct EVP_MD
     ctypedef struct EVP_MD_CTX
     ctypedef struct EVP_PKEY
+    ctypedef struct EVP_PKEY_CTX
     ctypedef struct HMAC_CTX
-
-cdef extern from "lane_guard.h" nogil:
     enum: JG_SLOTS
     ctypedef struct Slot "jg_slot":
         uint32_t generation
         void* context
 
 
+# Between `begin` and `end`, in whatever module, a thread is inside libcrypto: the process neither forks nor ends
+# meanwhile, and what the calls leave in the error queue goes. `begin` is False if the process is ending. Never nested.
+cdef unsigned int this_thread() noexcept nogil                  # for the two
+cdef bint begin(unsigned int thread) noexcept nogil
+cdef void end(unsigned int thread) noexcept nogil
+cdef void* symbol_of(const char* name) noexcept nogil           # a function of the library that was found, or NULL
+cdef const EVP_MD* digest_of(int algorithm) except NULL         # of an HMAC, RSA or ECDSA algorithm
+
+
 cdef class EVPLane(SignatureLane):
-    cdef readonly int algorithm
-    cdef readonly Py_ssize_t signature_bytes
+    pass
 
 
 @cython.final

@@ -21,13 +21,12 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 import os
 from _thread import allocate_lock
 
-from jotgate._codec cimport Span, constant_time_same, span, span_of
+from jotgate._codec cimport Span, constant_time_same, span
 from jotgate._fault cimport BAD_SIGNATURE, OK, UNDECIDED, Fault
 from jotgate._key cimport ALGORITHM_COUNT, ES256, ES256K, HS512, MAX_ECDSA_DER, PS256, PS512, ecdsa_der
 from jotgate.errors import PolicyError
 
 cdef extern from "libcrypto.h" nogil:
-    ctypedef struct EVP_PKEY_CTX
     int RSA_PKCS1_PADDING, RSA_PKCS1_PSS_PADDING
     ctypedef struct Libcrypto "jg_libcrypto":
         uint32_t allocation_failed
@@ -63,6 +62,7 @@ cdef extern from "libcrypto.h" nogil:
     bint runs_with_raised_rights "jg_runs_with_raised_rights"() noexcept
     void* open_beneath "jg_open_beneath"(const char* module, const char** path, const char** why) noexcept
     void* open_named "jg_open_named"(const char* path, const char** why) noexcept
+    void* find_symbol "jg_symbol_of"(void* handle, const char* name) noexcept
     const char* version_of "jg_version"(void* handle) noexcept
     const char* fill "jg_fill"(Libcrypto* library, void* handle, bint aws_lc) noexcept
     const EVP_MD* fetch_digest "jg_digest"(const Libcrypto* library, const char* name) noexcept
@@ -96,6 +96,7 @@ _SIGNATURE_BYTES = [32, 48, 64, *[0] * 6, 64, 96, 132, 64, 64, 114, 2420, 3309, 
 _HASHES = [b"SHA256", b"SHA384", b"SHA512"]
 
 # Filled by `_find` under the lock, once, and never written again.
+cdef void* HANDLE = NULL
 cdef Libcrypto LIBRARY
 cdef (const EVP_MD*)[3] DIGESTS
 _lock = allocate_lock()
@@ -146,6 +147,7 @@ def _beneath_hashlib():
 
 cdef object _use(void* handle, path):
     """Fill the table from a library of one of the two families; returns like `_find`."""
+    global HANDLE
     cdef const char* missing
     cdef int i
     version = version_of(handle).decode(errors="replace")
@@ -163,6 +165,7 @@ cdef object _use(void* handle, path):
     for i in range(3):
         DIGESTS[i] = fetch_digest(&LIBRARY, _HASHES[i])
     LIBRARY.ERR_pop_to_mark()
+    HANDLE = handle
     return path, version
 
 
@@ -207,21 +210,27 @@ def _is_key_of(bytes material, bytes kind):
     return material[:1] == b"\x30" and material.startswith(kind, 1 + length_of_length)
 
 
-cdef inline bint begin(unsigned int thread) noexcept nogil:
-    """Start using libcrypto; False if the process is ending. Errors queued from here to `end` go. Never nested."""
+cdef void* symbol_of(const char* name) noexcept nogil:
+    return NULL if HANDLE is NULL else find_symbol(HANDLE, name)
+
+
+cdef unsigned int this_thread() noexcept nogil:
+    return thread_number()
+
+
+cdef bint begin(unsigned int thread) noexcept nogil:
     if not enter(thread):
         return False
     LIBRARY.ERR_set_mark()
     return True
 
 
-cdef inline void end(unsigned int thread) noexcept nogil:
+cdef void end(unsigned int thread) noexcept nogil:
     LIBRARY.ERR_pop_to_mark()
     leave(thread)
 
 
 cdef const EVP_MD* digest_of(int algorithm) except NULL:
-    """The digest of an HMAC, RSA or ECDSA algorithm."""
     cdef const EVP_MD* digest = DIGESTS[algorithm % 3]
     if digest is NULL:
         raise LookupError("the library has not this hash")
@@ -243,17 +252,6 @@ cdef class EVPLane:
             raise ValueError("not a SubjectPublicKeyInfo of this algorithm")
         self.algorithm = algorithm
         self.signature_bytes = _SIGNATURE_BYTES[algorithm]
-
-    def verify(self, bytes data not None, bytes signature not None):
-        """Return whether ``signature`` (raw JWS form) is this key's over ``data``. Releases the GIL."""
-        cdef Span over = span_of(data)
-        cdef Span raw = span_of(signature)
-        cdef Fault fault
-        with nogil:
-            fault = self.check(raw, over)
-        if fault == UNDECIDED:
-            raise RuntimeError("libcrypto failed to check a signature")
-        return fault == OK
 
 
 cdef class MACLane(EVPLane):
@@ -285,7 +283,7 @@ cdef class MACLane(EVPLane):
         LIBRARY.HMAC_CTX_free(self._keyed)
         leave(thread)
 
-    cdef Fault check(self, Span signature, Span data) noexcept nogil:
+    cdef Fault check(self, Span signature, Span data, const uint8_t* inverse) noexcept nogil:
         """Compute the MAC and compare; UNDECIDED if it could not be computed."""
         cdef unsigned int thread = thread_number()
         cdef bint orphaned = False
@@ -385,7 +383,7 @@ cdef class PublicKeyLane(EVPLane):
         LIBRARY.EVP_PKEY_free(self._key)
         leave(thread)
 
-    cdef Fault check(self, Span signature, Span data) noexcept nogil:
+    cdef Fault check(self, Span signature, Span data, const uint8_t* inverse) noexcept nogil:
         """Verify in a copy of the prepared context.
 
         Whatever is not acceptance is the token's fault, a negative answer as well as 0: libcrypto gives one for a

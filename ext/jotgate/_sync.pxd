@@ -1,4 +1,4 @@
-"""Between threads, without the GIL: locks of the interpreter, a counter and a flag."""
+"""Between threads, without the GIL: locks of the interpreter, a counter, a flag, a pointer."""
 
 from libc.stdint cimport int64_t
 
@@ -19,14 +19,20 @@ cdef extern from *:
       #define jg_peek(counter) (*(volatile long long *)(counter))
       #define jg_set(flag) ((void)_InterlockedExchange((volatile long *)(flag), 1))
       #define jg_is_set(flag) (*(volatile long *)(flag))
+      #define jg_publish(place, pointer) ((void)_InterlockedExchangePointer((void *volatile *)(place), (pointer)))
+      #define jg_published(place) _InterlockedCompareExchangePointer((void *volatile *)(place), NULL, NULL)
     #else
       #define jg_take(counter, by) __atomic_fetch_add((counter), (by), __ATOMIC_RELAXED)
       #define jg_peek(counter) __atomic_load_n((counter), __ATOMIC_RELAXED)
       #define jg_set(flag) __atomic_store_n((flag), 1, __ATOMIC_RELAXED)
       #define jg_is_set(flag) __atomic_load_n((flag), __ATOMIC_RELAXED)
+      #define jg_publish(place, pointer) __atomic_store_n((place), (pointer), __ATOMIC_RELEASE)
+      #define jg_published(place) __atomic_load_n((place), __ATOMIC_ACQUIRE)
     #endif
     """
     int64_t take "jg_take"(int64_t* counter, int64_t by) noexcept nogil
     int64_t peek "jg_peek"(int64_t* counter) noexcept nogil
     void set_flag "jg_set"(int* flag) noexcept nogil
     bint is_set "jg_is_set"(int* flag) noexcept nogil
+    void publish "jg_publish"(void** place, void* pointer) noexcept nogil     # who sees it sees what it points to
+    void* published "jg_published"(void** place) noexcept nogil

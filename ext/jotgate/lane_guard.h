@@ -10,16 +10,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-enum { JG_SLOTS = 8, JG_COUNTERS = 16 };
-#define JG_ENDING 0x80000000u
+#include "lane_types.h"
 
-/* A context that one thread at a time works with. Each has a cache line of its own. */
-typedef struct {
-    uint32_t holder;     /* the generation of the process whose thread has it, 0 if none */
-    uint32_t generation; /* of the process that made the context */
-    void *context;       /* NULL until the first use */
-    char padding[64 - 2 * sizeof(uint32_t) - sizeof(void *)];
-} jg_slot;
+enum { JG_COUNTERS = 16 };
+#define JG_ENDING 0x80000000u
 
 #if defined(_WIN32)
 

@@ -22,11 +22,7 @@
 #include <sys/auxv.h>
 #endif
 
-typedef struct evp_md_st EVP_MD;
-typedef struct evp_md_ctx_st EVP_MD_CTX;
-typedef struct evp_pkey_st EVP_PKEY;
-typedef struct evp_pkey_ctx_st EVP_PKEY_CTX;
-typedef struct hmac_ctx_st HMAC_CTX;
+#include "lane_types.h"
 
 enum { RSA_PKCS1_PADDING = 1, RSA_PKCS1_PSS_PADDING = 6 };
 
@@ -124,6 +120,10 @@ static void *jg_open_named(const char *path, const char **why) {
     *why = "signature lanes are not built for Windows";
     return NULL;
 }
+static void *jg_symbol_of(void *handle, const char *name) {
+    (void)handle, (void)name;
+    return NULL;
+}
 static const char *jg_version(void *handle) {
     (void)handle;
     return NULL;
@@ -211,6 +211,8 @@ static void *jg_open_named(const char *path, const char **why) {
 
 /* What a function pointer is written and read as: ISO C has no cast between it and the void* of dlsym. */
 static void jg_point(void *pointer, void *symbol) { memcpy(pointer, &symbol, sizeof symbol); }
+
+static void *jg_symbol_of(void *handle, const char *name) { return dlsym(handle, name); }
 
 /* The library's name and version, as it says them. */
 static const char *jg_version(void *handle) {

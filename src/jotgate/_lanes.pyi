@@ -2,10 +2,7 @@ from typing import final
 
 from ._key import SignatureLane
 
-class EVPLane(SignatureLane):
-    algorithm: int
-    signature_bytes: int
-    def verify(self, data: bytes, signature: bytes) -> bool: ...
+class EVPLane(SignatureLane): ...
 
 @final
 class MACLane(EVPLane):

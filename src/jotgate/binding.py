@@ -14,6 +14,7 @@ from .keys import lanes
 from .keys.feed import KeyFeed, Supply
 from .keys.key import SigningKey, VerificationKey
 from .keys.keyset import KeySet
+from .keys.tables import without_table
 from .policy import AnyValue, Policy
 
 KeySource = VerificationKey | KeySet | KeyFeed
@@ -48,17 +49,21 @@ class Binder:
 
     Args:
         backend: One of `BACKENDS`.
+        tables: Whether busy ES256 keys get a table.
 
     Raises:
         PolicyError: ``invalid_policy``: no such backend.
     """
 
-    __slots__ = ("_backend", "_issuers")
+    __slots__ = ("_backend", "_issuers", "_tables")
 
-    def __init__(self, backend: str) -> None:
+    def __init__(self, backend: str, tables: bool = True) -> None:
         if backend not in BACKENDS:
             raise PolicyError(f"backend is one of: {', '.join(BACKENDS)}")
+        if type(tables) is not bool:
+            raise PolicyError("tables is True or False")
         self._backend = backend
+        self._tables = tables
         self._issuers: dict[bytes, _Issuer] = {}
 
     def bind(self, keys: object, policy: Policy) -> Binding:
@@ -79,8 +84,10 @@ class Binder:
                 expect its issuer; or as ``bind``.
             InvalidKeyError: as ``bind``.
         """
-        if not isinstance(issuers, Mapping) or not issuers:
-            raise PolicyError("several issuers are given as a mapping from issuer to (keys, policy)")
+        if not isinstance(issuers, Mapping):
+            raise PolicyError("this verifier serves several issuers: they are a mapping from issuer to (keys, policy)")
+        if not issuers:
+            raise PolicyError("the mapping of issuers is empty: give each issuer its (keys, policy)")
         parts = {}
         for issuer, entry in issuers.items():
             name = _issuer_name(issuer)
@@ -101,6 +108,15 @@ class Binder:
         for each in self._issuers.values():
             if each.parts.feed is not None:
                 each.source.expire_at(0)
+
+    def ready(self, now: int) -> bool:
+        """Whether each issuer has keys that count at a moment of the monotonic clock."""
+        for each in self._issuers.values():
+            if each.parts.feed is not None:
+                until = each.parts.feed._supply().usable_until
+                if not len(each.parts.keys) or (until is not None and now >= until):
+                    return False
+        return True
 
     def feeds(self) -> dict[str, KeyFeed]:
         """Return the feeds by issuer; of the only one under the empty name."""
@@ -130,7 +146,8 @@ class Binder:
             missing = [name for name in policy._canonical if not lanes.serves(name)]
             if missing:
                 raise PolicyError(f"backend='libcrypto' cannot serve {', '.join(missing)}: {lanes.reason()}")
-        return tuple(_lane_of(key) for key in bound)
+        prepared = (_lane_of(key) for key in bound)
+        return tuple(prepared if self._tables else map(without_table, prepared))
 
     def _published(self, parts: dict[bytes, _Parts]) -> dict[bytes, Binding]:
         """Tell the sources which keys there are now, and make the bindings. Nothing here fails."""
@@ -165,7 +182,9 @@ def _served(parts: _Parts, before: _Issuer | None) -> _Issuer:
         # a key in another epoch is another key: what was remembered under it was issued in that epoch
         cells = source.publish([(*key._identity(), epoch) for key in parts.keys])
         binding = Binding(parts.policy._compiled, parts.keys._table, cells, parts.lanes, source, epoch)
-    source.expire_at(parts.supply.usable_until)
+    # keys that serve nothing decide nothing: whoever published them made a mistake, and no token is to blame for it
+    serving = parts.feed is None or len(parts.keys) > 0
+    source.expire_at(parts.supply.usable_until if serving else 0)
     return _Issuer(parts, source, binding)
 
 
@@ -215,6 +234,8 @@ def _checked_entry(issuer: str, entry: object) -> tuple[object, Policy]:
 def _advice(keys: object) -> str:
     if isinstance(keys, SigningKey):
         return "to verify takes a public key; use key.public()"
+    if isinstance(keys, Mapping) and not looks_like_jwk(keys):
+        return "this verifier has one policy: a mapping of issuers is for one that was built with such a mapping"
     if isinstance(keys, Mapping):
         return "load a JWKS document with KeySet.from_jwks, a single JWK with VerificationKey.from_jwk"
     if isinstance(keys, str | bytes):

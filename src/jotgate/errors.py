@@ -280,7 +280,8 @@ _REFUSALS: dict[str, tuple[type[JotgateError], str, str]] = {
     "KEY_FETCH_FAILED": (
         KeyFetchError,
         "key_fetch_failed",
-        "the issuer's keys could not be fetched, or are too old to count; try again",
+        "the issuer's keys could not be fetched, or are too old to count; try again (in an event loop, where verify "
+        "does not wait: await verify_async)",
     ),
     "BAD_SIGNATURE": (
         InvalidSignatureError,

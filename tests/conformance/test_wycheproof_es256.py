@@ -3,16 +3,21 @@
 The messages are arbitrary octets, not JWS signing inputs, so they go in below the token: at the prepared key.
 """
 
+import functools
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from reference import keys as reference_keys
 from reference.refusal import Refused
 
-from jotgate import VerificationKey
+from jotgate import VerificationKey, _points
+from jotgate._ecdsa import PointTable
+from jotgate._table_lane import TableLane
+from jotgate.keys import lanes, tables
 
 FILE = Path(__file__).parents[1] / "vectors" / "wycheproof" / "ecdsa_secp256r1_sha256_p1363_test.json"
 DOCUMENT = json.loads(FILE.read_text())
@@ -44,3 +49,27 @@ def test_the_oracle_agrees(pem: str, case: dict[str, Any]) -> None:
     else:
         with pytest.raises(Refused):
             reference_keys.check_signature(key, message, signature)
+
+
+@functools.lru_cache(maxsize=4)
+def lane_with_table(pem: str) -> tuple[PointTable, TableLane]:
+    material = load_pem_public_key(pem.encode()).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    lane = lanes.signature_lane("ES256", material)
+    assert isinstance(lane, TableLane)
+    tables.KEEPER.build(lane)
+    assert lane.table is not None
+    return lane.table, lane
+
+
+@pytest.mark.skipif(_points.missing() is not None, reason=f"the library has no {_points.missing()}")
+@pytest.mark.parametrize(("pem", "case"), CASES)
+def test_a_table_agrees(pem: str, case: dict[str, Any]) -> None:
+    """The table by itself, the lane that has it, and the library's own verification in that lane."""
+    message, signature = bytes.fromhex(case["msg"]), bytes.fromhex(case["sig"])
+    table, lane = lane_with_table(pem)
+    verdicts = [
+        table.verify_digest(hashlib.sha256(message).digest(), signature),
+        lane.verify(message, signature),
+        lane.plain.verify(message, signature),
+    ]
+    assert verdicts == [case["result"] == "valid"] * 3

@@ -16,7 +16,7 @@ cached = verifier("ES256")
 
 
 def pool_threads() -> int:
-    return sum(thread.name.startswith("jotgate-") for thread in threading.enumerate())
+    return sum(thread.name.removeprefix("jotgate-").isdigit() for thread in threading.enumerate())
 
 
 def forked() -> None:

@@ -72,3 +72,13 @@ def run_all(workers: list[threading.Thread]) -> None:
         worker.join()
     if failures:
         raise SystemExit("\n".join(failures[:10]))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    patience = threading.Event()
+    for _ in range(20_000):
+        if condition():
+            return
+        patience.wait(0.002)
+    raise SystemExit("it takes too long")

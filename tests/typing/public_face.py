@@ -159,7 +159,7 @@ def failing(error: errors.JotgateError) -> None:
 def rings() -> None:
     ring = KeyRing("ring", create=True, algorithm="ES256", token_lifetime=600, passphrase=b"x")
     assert_type(ring.epoch, int)
-    assert_type(ring.jwks(), dict[str, list[dict[str, str]]])
+    assert_type(ring.jwks(), dict[str, Any])
     assert_type(ring.signer().sign(b""), bytes)
     assert_type(ring.rotate().kid, str)
     assert_type(ring.compromise("kid").epoch, int | None)

@@ -20,7 +20,7 @@ NOT_PROMISED = [
     # `disjoint_base` is younger than the Python versions the stubs are for.
     r"jotgate\.(_engine\.Engine|_key\.SignatureLane|_lanes\.EVPLane)",
     # Python 3.13 reads the signature of a function without parameters as that of a method.
-    r"jotgate\._clock\.(now|wall_ns_now|monotonic_ns_now)",
+    r"jotgate\._clock\.(now|wall_ns_now|monotonic_ns_now|thread_ns_now)",
     r"jotgate\._lanes\.(library|reason)",
 ]
 

@@ -358,6 +358,12 @@ def test_threads_that_verify_while_keys_change():
 def test_for_issuer_takes_the_parameters_that_everybody_uses():
     way_in = Verifier.for_issuer(ISSUER, audience=AUDIENCE, algorithms=["ES256"], leeway=10, typ="at+jwt")
     assert way_in.stats()["keys"][""]["url"] is None
+    local = Verifier.for_issuer(
+        "http://127.0.0.1:1", audience=AUDIENCE, algorithms=["ES256"], allow_http=True, max_stale=0, leeway=1
+    )
+    assert not local.ready
+    with pytest.raises(TypeError):
+        Verifier.for_issuer(ISSUER, audience=AUDIENCE, algorithms=["ES256"], stale=0)
     direct = Verifier.for_issuer(ISSUER, audience=AUDIENCE, algorithms=["ES256"], jwks_uri=URL)
     assert direct.stats()["keys"][""]["url"] == URL
     assert not direct.ready

@@ -4,6 +4,8 @@
 looks keys up in. Below them: ``jwk`` (JWK members to checked ``material`` and back), ``metadata`` (what a JWK
 says about itself), ``pem`` (PEM and DER), ``strength`` (weak public keys), ``secrets`` (what must not be an
 HMAC secret), ``primitives`` (what `cryptography` is asked to do) and ``frozen`` (objects that do not change).
+``lanes`` prepares keys in the machine's libcrypto after a ``selftest``; ``tables`` has multiples of busy ES256 keys
+built, which a ``table_test`` lets serve.
 Beside them, for keys that change: ``feed`` (how verifiers learn of it) and ``remote`` (keys at a URL), which stands on
 ``freshness`` (states and times, without a clock), ``flight`` (one fetch, and who waits for it), ``document`` (what is
 asked and what an answer says), ``urls`` (where keys may be fetched from), ``fetch`` (the one place that does),

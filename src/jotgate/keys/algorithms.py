@@ -148,4 +148,10 @@ def algorithm_mask(names: Iterable[str]) -> int:
 def _unknown(name: object) -> str:
     # A name comes from configuration and is short; anything longer may be a key in the wrong place.
     shown = repr(name) if isinstance(name, str) and len(name) <= 16 else "this"
-    return f"{shown} is not an algorithm that Jotgate verifies with; it knows {', '.join(ALGORITHMS)} and EdDSA"
+    near = next((known for known in (*ALGORITHMS, "EdDSA") if shown != "this" and _alike(known, str(name))), None)
+    advice = f"it knows {', '.join(ALGORITHMS)} and EdDSA" if near is None else f"did you mean {near}?"
+    return f"{shown} is not an algorithm that Jotgate verifies with; {advice}"
+
+
+def _alike(known: str, name: str) -> bool:
+    return sorted(known.casefold()) == sorted(name.casefold())

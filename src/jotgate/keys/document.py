@@ -12,6 +12,7 @@ from .caching import parse_cache_control
 from .discovery import discover
 from .fetch import Fetched
 from .keyset import KeySet
+from .urls import address_of
 
 Fetch = Callable[[str, Mapping[str, str], float], tuple[int, Mapping[str, str], bytes]]
 """A request of the user's own: URL, headers and deadline in seconds, to status, headers and body. It raises what it
@@ -66,7 +67,9 @@ def obtain(question: Question) -> Answer:
         allowed = parse_cache_control(answered)
         return Answer(None, question.body, question.etag, question.epoch, allowed, url)
     if status != _OK:
-        raise http.fetch_failed(f"the endpoint answered {int(status)}; only 200 is taken, and no redirect followed")
+        raise http.fetch_failed(
+            f"{address_of(url, allow_http=True).origin} answered {status}; only 200 is taken, and no redirect followed"
+        )
     return read(question, body, answered, url)
 
 

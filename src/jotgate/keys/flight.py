@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from .._clock import monotonic_ns_now
 from .document import Answer, Question, obtain
+from .feed import guarded
 from .fetch import fetch_failed
+from .freshness import KeyEvent
 
 if TYPE_CHECKING:
     import asyncio
@@ -132,3 +135,13 @@ def in_event_loop() -> bool:
     """Whether this thread runs one, so that it must not wait."""
     asyncio = sys.modules.get("asyncio")  # who has not loaded it runs no loop
     return asyncio is not None and asyncio._get_running_loop() is not None
+
+
+def announce(event: KeyEvent, where: str | None, on_event: Callable[[KeyEvent], object] | None) -> None:
+    """Log a fetch that failed, and tell the user's callable."""
+    if event.kind == "failed":
+        import logging
+
+        logging.getLogger("jotgate.keys").warning("the keys of %s (%s): %s", where, event.state, event.detail)
+    if on_event is not None:
+        guarded(on_event, event)

@@ -95,8 +95,13 @@ def checked_times(lifetime: float, cache_control: tuple[float, float], cooldown:
     )
     if shortest > longest:
         raise PolicyError("cache_control is the shortest lifetime, then the longest")
-    if times.cooldown > min(times.lifetime, shortest) * EARLIEST_REFRESH:
-        raise PolicyError("cooldown is too long: keys could not be refreshed before their lifetime ends")
+    least = min(times.lifetime, shortest)
+    if times.cooldown > least * EARLIEST_REFRESH:
+        raise PolicyError(
+            f"keys that live for {least:g} s may be due after {least * EARLIEST_REFRESH:g} s, and a cooldown of "
+            f"{times.cooldown:g} s forbids to fetch them then: give a cooldown of at most that, or a longer lifetime "
+            "and cache_control"
+        )
     return times
 
 
@@ -189,4 +194,4 @@ class Freshness:
 
     def age(self, now: int) -> float | None:
         """Seconds since the keys were fetched; None while there are none."""
-        return None if self._fetched_at is None else (now - self._fetched_at) / SECOND
+        return None if self._fetched_at is None else round((now - self._fetched_at) / SECOND, 3)

@@ -76,6 +76,8 @@ class KeySet(Frozen):
     _unbound: tuple[_Unbound, ...]
 
     def __new__(cls, keys: Iterable[VerificationKey]) -> Self:
+        if isinstance(keys, Mapping | str | bytes):
+            raise InvalidKeyError("KeySet takes VerificationKey objects; a JWKS document is loaded by KeySet.from_jwks")
         if isinstance(keys, VerificationKey) or not isinstance(keys, Iterable):
             raise InvalidKeyError("KeySet takes a list of VerificationKey")
         given = tuple(keys)
@@ -326,7 +328,7 @@ def _parse(text: str | bytes) -> object:
         return orjson.loads(data)
     except (MalformedTokenError, ValueError):
         raise InvalidKeyError(
-            "the JWK set is not a strict JSON object: pass the text of the document, not its path or URL"
+            "the JWK set is not a strict JSON object (is it the text of a document, and not its path or URL?)"
         ) from None
 
 

@@ -6,7 +6,8 @@ import functools
 
 from .. import _lanes
 from .._key import ALGORITHM_NUMBERS, SignatureLane
-from .._lanes import EVPLane, library, reason
+from .._lanes import EVPLane, PublicKeyLane, library, reason
+from . import tables
 from .algorithms import ALGORITHMS
 
 __all__ = ["library", "reason", "served", "serves", "signature_lane"]
@@ -20,20 +21,25 @@ def signature_lane(algorithm_name: str, material: bytes) -> SignatureLane | None
         material: The secret of an HMAC algorithm, else the public key as SubjectPublicKeyInfo, DER.
 
     Returns:
-        The lane, or None where there is no library or it does not serve the algorithm or take the key.
+        The lane, or None where there is no library or it does not serve the algorithm or take the key. An ES256 key
+        gets a table when it is busy.
 
     Raises:
         ValueError: The material is not a key of this algorithm.
-        PolicyError: ``invalid_policy``: ``JOTGATE_LIBCRYPTO`` names something that cannot be used.
+        PolicyError: ``invalid_policy``: ``JOTGATE_LIBCRYPTO`` names something that cannot be used, or
+            ``JOTGATE_TABLES`` is neither ``on`` nor ``off``.
 
     Cost: The first call for an algorithm runs its self-test, up to 1 ms; ML-DSA 5 ms.
     """
     if not serves(algorithm_name):
         return None
     try:
-        return _prepare(algorithm_name, material)
+        lane = _prepare(algorithm_name, material)
     except LookupError:
         return None
+    if algorithm_name == "ES256" and isinstance(lane, PublicKeyLane):
+        return tables.with_table(lane, material)
+    return lane
 
 
 def served() -> dict[str, bool]:

@@ -25,8 +25,8 @@ from . import fetch as http
 from .algorithms import resolve_algorithms
 from .discovery import metadata_urls
 from .document import Answer, Fetch, Question, as_bytes, read
-from .feed import KeyFeed, Supply, Want, guarded
-from .flight import Flight, in_event_loop, keep
+from .feed import KeyFeed, Supply, Want
+from .flight import Flight, announce, in_event_loop, keep
 from .freshness import SECOND, Freshness, KeyEvent, KeyState, checked_times, seconds, whole_number
 from .keyset import Skipped
 from .urls import check_url
@@ -66,7 +66,8 @@ class RemoteKeySet(KeyFeed):
             headers and body. 200 and 304 are the only answers taken; it should follow no redirects.
         seed: A JWKS document to begin with, until the first fetch; it counts as fetched now.
         allow_http: Take ``http`` URLs of the loopback address.
-        on_event: Called with a ``KeyEvent`` after each fetch, on a thread of its own.
+        on_event: Called with a ``KeyEvent`` after each fetch, on a thread of its own. A failed fetch is also logged, as
+            a warning of ``jotgate.keys``.
 
     Raises:
         PolicyError: ``invalid_policy``: an argument is not what it should be.
@@ -239,13 +240,13 @@ class RemoteKeySet(KeyFeed):
             KeyFetchError: ``key_fetch_failed``: there still are none; the message says why.
         """
         flight = self._wanted()
-        if flight is not None and not flight.wait(self._question.timeout):
+        if (flight is not None and not flight.wait(self._question.timeout)) or self._serves_nothing():
             raise self._failure()
 
     async def warm_async(self) -> None:
         """As `warm`, without holding up the event loop."""
         flight = self._wanted()
-        if flight is not None and not await flight.wait_async(self._question.timeout):
+        if (flight is not None and not await flight.wait_async(self._question.timeout)) or self._serves_nothing():
             raise self._failure()
 
     def refresh(self) -> None:
@@ -268,6 +269,10 @@ class RemoteKeySet(KeyFeed):
         self._tell()
         return None
 
+    def _serves_nothing(self) -> bool:
+        answer = self._answer
+        return answer is not None and not answer.keys
+
     def _failure(self) -> KeyFetchError:
         return http.fetch_failed(self._last_error or "the keys did not come within the timeout")
 
@@ -281,7 +286,7 @@ class RemoteKeySet(KeyFeed):
 
     @property
     def url(self) -> str | None:
-        """Where the keys are; None until an issuer's metadata have said it."""
+        """Where the keys are; None while an issuer's metadata are to be asked, at first and after a failure."""
         return self._question.url
 
     @property
@@ -395,9 +400,11 @@ class RemoteKeySet(KeyFeed):
         if event is not None:
             self._tell()
         flight.land(event is not None and event.kind != "failed")
-        if event is not None and self._on_event is not None:
+        if event is not None and (event.kind == "failed" or self._on_event is not None):
             # a thread of its own: who takes his time over an event keeps no key from being refreshed
-            threading.Thread(target=guarded, args=(self._on_event, event), name="jotgate-event", daemon=True).start()
+            where = self._question.issuer or self._question.url
+            tell = (event, where, self._on_event)
+            threading.Thread(target=announce, args=tell, name="jotgate-event", daemon=True).start()
 
     def _accept(self, answer: Answer, began: int) -> KeyEvent:
         import random
@@ -414,8 +421,11 @@ class RemoteKeySet(KeyFeed):
         self._question = question._replace(
             url=None if forget else answer.url, body=answer.body, etag=answer.etag, epoch=answer.epoch
         )
-        self._freshness.succeed(began, answer.allowed, random.random() - 0.5)  # noqa: S311, it is no secret
-        self._last_error = ""
+        # one without a key that serves is a mistake that will be mended: it is looked at again soon
+        nothing = not answer.keys
+        jitter = random.random() - 0.5  # noqa: S311, it is no secret
+        self._freshness.succeed(began, 0 if nothing else answer.allowed, jitter)
+        self._last_error = f"the document has no key that can be used (skipped: {len(self.skipped)})" if nothing else ""
         return self._event(kind, "")
 
     def _fail(self, error: Exception) -> KeyEvent:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 from .._clock import now
 from ..errors import JotgateError, PolicyError, StoreUnavailableError
 from . import lifecycle
+from .document import EPOCH_MEMBER
 from .key import SigningKey
 from .lifecycle import Compromise, KeyRecord, Maintained, Protection, RingState, Settings
 from .ring_feed import EPOCHS_ELSEWHERE, RingFeed, asked, known_epoch
@@ -183,9 +184,17 @@ class KeyRing(RingFeed):
                     raise
         raise StoreUnavailableError("the key ring changes faster than it can be read")
 
-    def jwks(self) -> dict[str, list[dict[str, str]]]:
-        """Return the JWKS to publish: ``{"keys": [...]}``, public members only, the active key first."""
-        return self._current().key_set.to_jwks()
+    def jwks(self) -> dict[str, Any]:
+        """Return the JWKS to publish: ``{"keys": [...], "jotgate_epoch": ...}``.
+
+        Public members only, the active key first. A ``RemoteKeySet`` reads the epoch, and refuses tokens of an earlier
+        one; others ignore it (RFC 7517 section 5).
+
+        Raises:
+            PolicyError: ``invalid_policy``: the epoch is counted elsewhere, and no counter was given.
+        """
+        now_is = self._current()
+        return {**now_is.key_set.to_jwks(), EPOCH_MEMBER: known_epoch(now_is.epoch)}
 
     def rotate(self) -> KeyRecord:
         """Let the waiting key sign, the active one retire, and a new one wait.

@@ -146,7 +146,7 @@ def test_a_key_without_alg_takes_the_only_one_that_the_policy_allows(published):
     remote = keys()
     assert Verifier(remote, policy("RS256")).verify(token(bare)).kid == "r"
     both = Verifier(remote, policy("RS256", "PS256"))
-    refuses(both, token(bare), "unknown_key")
+    refuses(both, token(bare), "key_fetch_failed")
 
 
 def test_two_keys_of_one_name_are_both_left_out(published):
@@ -191,14 +191,26 @@ def test_what_is_no_key_set_changes_nothing(published, body):
     assert (remote.stats()["failed"], remote.stats()["keys"]) == (1, 1)
 
 
-def test_an_empty_set_is_an_answer(published):
+@pytest.mark.parametrize("nothing", [b'{"keys":[]}', b'{"keys":[{"kty":"EC","alg":"es256"}]}'])
+def test_a_set_without_a_key_that_serves_is_believed_and_blames_no_token(published, nothing):
     publisher, keys = published
     remote = keys()
     way_in = Verifier(remote, EXPECTED)
-    assert way_in.verify(token())
-    publisher.publish()
-    remote.refresh()
-    refuses(way_in, token(), "unknown_key")
+    with stopped_monotonic() as clock:
+        assert way_in.verify(token())
+        publisher.body = nothing
+        remote.refresh()
+        for text in (token(), token(jti="new"), token(B)):
+            refuses(way_in, text, "key_fetch_failed")
+        assert not way_in.ready
+        rejects("key_fetch_failed", remote.warm)
+        assert "no key that can be used" in remote.stats()["last_error"]
+        clock.forward(55)  # it is looked at again after the shortest lifetime, not after the longest
+        assert remote.state is KeyState.AGING
+        publisher.publish(A)
+        remote.refresh()
+        assert way_in.verify(token())
+        assert way_in.ready
 
 
 @pytest.mark.parametrize("answer", [(200, {}, "text"), (200, {}), None, ("200", {}, b""), (200, {}, b"x" * 200)])
