@@ -49,7 +49,7 @@ def _of_set(keys: SetView) -> Iterator[Finding]:
 
     if not keys.usable:
         message = (
-            "the set has no key that a verifier uses: one that fetches it is not ready, and answers key_fetch_failed "
+            "no key that a verifier uses: one that fetches the set is not ready, and answers key_fetch_failed "
             "(503) to every token"
         )
         yield found(ERROR, "no_usable_key", message, "publish the public key that tokens are signed with")
