@@ -10,7 +10,6 @@ from ..errors import InvalidKeyError, KeyFetchError, PolicyError
 from ..keys.algorithms import resolve_algorithms
 from ..keys.caching import parse_cache_control
 from ..keys.discovery import metadata_urls, parse_object, read_metadata
-from ..keys.document import EPOCH_MEMBER, MOST_EPOCHS
 from ..keys.fetch import Fetched, check_url, fetch
 from ..keys.freshness import REFRESH_AT
 from .findings import ERROR, NOTE, WARNING, Finding, Severity, gravest_first, has_errors
@@ -18,10 +17,11 @@ from .keylint import lint
 from .keysets import SetView, view
 
 if TYPE_CHECKING:
-    import socket
     import ssl
 
 Verdict = Literal["fine", "broken", "unreachable"]
+Trouble = Literal["", "unreachable", "timeout", "untrusted_certificate", "not_usable"]
+"""Why there is no answer: no connection, none in time, a certificate that is not trusted, or one that is not HTTP."""
 Role = Literal["discovery", "jwks"]
 
 # What a RemoteKeySet does unless told otherwise; a test holds them to it.
@@ -42,6 +42,18 @@ _STATUS_ADVICE = {
     404: "check the path: jwks_uri of the discovery document has it",
     429: "the limit is too low for the verifiers: they ask a few times an hour each",
 }
+# By OpenSSL's X509_V_ERR_*, where another CA would not help.
+_CERTIFICATE_ADVICE = {
+    9: "set the clocks right, or have it issued anew",
+    10: "have it renewed",
+    62: "have it issued for this host, or use the name that it has",
+    64: "have it issued for this address, or use the name that it has",
+}
+_TROUBLE_ADVICE: dict[Trouble, str] = {
+    "unreachable": "check address, port and firewall, from where the verifiers run",
+    "timeout": "find out what is slow or drops packets: verifiers give up after 3 s; --timeout waits longer here",
+    "untrusted_certificate": "have it put right, or name its CA by --ca FILE",
+}
 
 
 class TLS(NamedTuple):
@@ -60,6 +72,10 @@ class Visit(NamedTuple):
     answer: Fetched | None
     failure: str
     """Why there is no answer; empty where there is one."""
+    trouble: Trouble
+    """The kind of failure; empty where there is none."""
+    advice: str
+    """What to do about the failure; empty where there is nothing."""
     reached: bool
     """Whether a connection stood."""
     seconds: float
@@ -99,8 +115,8 @@ class Examination(NamedTuple):
 
     @property
     def verdict(self) -> Verdict:
-        """``broken`` where tokens cannot be verified by it, ``unreachable`` where nothing could be connected to."""
-        if not next((visit.reached for visit in self.visits if visit.role == "jwks"), True):
+        """``broken`` where tokens cannot be verified by it, ``unreachable`` where nobody answered, or not in time."""
+        if self.keys is None and any(visit.trouble in ("unreachable", "timeout") for visit in self.visits):
             return "unreachable"
         return "broken" if has_errors(self.findings) else "fine"
 
@@ -132,12 +148,14 @@ def examine(
     allowed = None if algorithms is None else resolve_algorithms(algorithms)
     look = _Looker(timeout, tls, allow_http)
     first = look(url, "jwks")
-    if "keys" in _members(first.answer) or not first.reached or "?" in url:
+    if "keys" in _members(first.answer) or not first.reached or first.trouble == "untrusted_certificate" or "?" in url:
         return _examine_set(look, first, None, [first], [], allowed)
     asked = _ask_issuer(look, url, allow_http)
     if not _members(asked[-1].answer).keys() & {"issuer", "jwks_uri"}:
         message = "it is no issuer either: there is no discovery document"
         advice = "if it is meant to be one, publish /.well-known/openid-configuration below it"
+        if asked[-1].answer is None:
+            message, advice = "whether it is an issuer is not known: no answer there either", ""
         neither = Finding(NOTE, "no_discovery", "discovery", message, advice)
         return _examine_set(look, first, None, [first, *asked], [neither], allowed)
     jwks_url, findings = _read_discovery(url, asked[-1], allow_http)
@@ -168,18 +186,35 @@ class _Looker:
     def __call__(self, url: str, role: Role, headers: dict[str, str] | None = None) -> Visit:
         steps: dict[str, Any] = {}
 
-        def watch(step: str, sock: socket.socket) -> None:
-            steps[step] = _tls_of(sock) if step == "secured" else True
+        def watch(step: str, seen: Any) -> None:
+            steps[step] = _tls_of(seen) if step == "secured" else seen
 
-        answer, failure = None, ""
+        answer, failure, advice = None, "", ""
+        trouble: Trouble = ""
         begun = monotonic_ns_now()
         try:
             answer = fetch(url, headers or {}, self._timeout, tls=self._tls, allow_http=self._allow_http, watch=watch)
         except KeyFetchError as error:
-            failure = str(error)
+            failure, trouble, advice = _failed(str(error), steps.get("failed"), "connected" in steps)
         seconds = (monotonic_ns_now() - begun) / 1e9
         clock = None if answer is None else _clock_of(answer, seconds)
-        return Visit(url, role, answer, failure, "connected" in steps, seconds, steps.get("secured"), clock)
+        reached = "connected" in steps
+        return Visit(url, role, answer, failure, trouble, advice, reached, seconds, steps.get("secured"), clock)
+
+
+def _failed(message: str, error: object, reached: bool) -> tuple[str, Trouble, str]:
+    """Tell a failure as whoever can change the address or the server needs it."""
+    import ssl
+
+    trouble: Trouble = "not_usable" if reached else "unreachable"
+    advice: str | None = None
+    if isinstance(error, TimeoutError):
+        trouble = "timeout"
+    elif isinstance(error, ssl.SSLCertVerificationError):
+        trouble = "untrusted_certificate"
+        message = f"the certificate of the server is not trusted ({error.verify_message.rstrip('.')})"
+        advice = _CERTIFICATE_ADVICE.get(error.verify_code)
+    return message, trouble, advice or _TROUBLE_ADVICE.get(trouble, "")
 
 
 def _tls_of(sock: Any) -> TLS:
@@ -213,16 +248,13 @@ def _members(answer: Fetched | None) -> dict[str, Any]:
 
 
 def _read_discovery(issuer: str, visit: Visit, allow_http: bool) -> tuple[str | None, list[Finding]]:
-    members = _members(visit.answer)
     assert visit.answer is not None
     try:
-        jwks_url = read_metadata(issuer, visit.answer, allow_http=allow_http)
+        jwks_url = read_metadata(issuer, visit.url, visit.answer, allow_http=allow_http)
     except KeyFetchError as error:
         advice = "a verifier stops here: have the document put right, or name the issuer exactly as its tokens do"
-        named = members.get("issuer")
-        where = f"discovery (it says {named[:200]!r})" if isinstance(named, str) and named != issuer else "discovery"
-        return None, [Finding(ERROR, "discovery", where, str(error), advice)]
-    offered = members.get("id_token_signing_alg_values_supported")
+        return None, [Finding(ERROR, "discovery", "discovery", str(error), advice)]
+    offered = _members(visit.answer).get("id_token_signing_alg_values_supported")
     if isinstance(offered, list) and any(isinstance(name, str) and name.lower() == "none" for name in offered):
         message = "the issuer offers unsigned tokens (alg none)"
         return jwks_url, [
@@ -265,21 +297,13 @@ def _read_set(answer: Fetched, allowed: tuple[str, ...] | None) -> tuple[SetView
         elif answer.body.lstrip()[:1] == b"<":
             advice = "this is a web page: check the URL"
         return None, [Finding(ERROR, "not_a_key_set", "body", str(error), advice)]
-    return keys, [*lint(keys, now()), *_of_epoch(_members(answer))]
-
-
-def _of_epoch(members: dict[str, Any]) -> Iterator[Finding]:
-    epoch = members.get(EPOCH_MEMBER)
-    if epoch is not None and (type(epoch) is not int or not 0 <= epoch < MOST_EPOCHS):
-        message = "it is not a whole number in range: verifiers refuse the whole document"
-        yield Finding(ERROR, "epoch", EPOCH_MEMBER, message, "publish what jotgate keys jwks writes")
+    return keys, lint(keys, now())
 
 
 def _of_visit(visit: Visit) -> Iterator[Finding]:
     """Judge status, type, time, TLS and clock of one answer."""
     if visit.answer is None:
-        code = "not_usable" if visit.reached else "unreachable"
-        yield Finding(ERROR, code, visit.role, visit.failure, "")
+        yield Finding(ERROR, visit.trouble, visit.role, visit.failure, visit.advice)
         return
     status = visit.answer.status
     if 300 <= status < 400:

@@ -23,7 +23,7 @@ class Finding(NamedTuple):
     where: str
     """What it is about, such as ``key 2 (kid '2026-11')`` or ``Cache-Control``. May quote the document."""
     message: str
-    """What is the matter. Quotes nothing."""
+    """What is the matter. Quotes nothing but the issuer that a discovery document names, escaped and cut."""
     advice: str
     """What to do; empty where there is nothing to do."""
 

@@ -22,6 +22,39 @@ class Change(NamedTuple):
     """Of a changed key, the names of the members that are not the same."""
 
 
+class EpochChange(NamedTuple):
+    """What became of the issuer's epoch, which decides on tokens that no key would refuse."""
+
+    kind: Kind
+    before: int | None
+    after: int | None
+    meaning: str
+    """What follows for tokens; empty where nothing does."""
+
+
+def diff_epochs(before: SetView, after: SetView) -> EpochChange:
+    """Compare the epochs of two sets.
+
+    One that went down or is gone is an alarm: whatever an earlier epoch took back would count again.
+    """
+
+    def changed(kind: Kind, meaning: str) -> EpochChange:
+        return EpochChange(kind, before.epoch, after.epoch, meaning)
+
+    old, new = before.epoch, after.epoch
+    if not after.epoch_is_sound:
+        return changed("alarm", "it is not a whole number in range, verifiers refuse the whole document")
+    if old == new:
+        return changed("same" if before.epoch_is_sound else "changed", "")
+    if new is None:
+        return changed("alarm", "it is gone, tokens that it took back would count again")
+    if old is None:
+        return changed("added", "tokens of an earlier epoch, or without one, are refused")
+    if new < old:
+        return changed("alarm", "it went down, no rotation does that: make sure who wrote this set")
+    return changed("changed", "it went up, all earlier tokens are taken back")
+
+
 def diff(before: SetView, after: SetView) -> list[Change]:
     """Compare two sets key by key; the order of the keys does not count.
 

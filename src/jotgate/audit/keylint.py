@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from .._codec import b64url_decode
 from ..errors import MalformedTokenError
-from ..keys.algorithms import expand
+from ..keys.algorithms import expand, header_name
+from ..keys.document import EPOCH_MEMBER
 from ..keys.metadata import KEY_TYPES
 from ..keys.strength import MIN_RSA_BITS, is_roca
 from .findings import ERROR, NOTE, WARNING, Finding, Severity, gravest_first
@@ -37,6 +38,7 @@ def lint(keys: SetView, now: float) -> list[Finding]:
     for key in keys.keys:
         for check in _CHECKS:
             findings += check(key)
+        findings += _not_allowed(key, keys.allowed or ())
         findings += _certificates(key, now)
     return gravest_first(findings)
 
@@ -46,8 +48,14 @@ def _of_set(keys: SetView) -> Iterator[Finding]:
         return Finding(severity, code, "the set", message, advice)
 
     if not keys.usable:
-        message = "no token can be verified: the set has no key that a verifier uses"
+        message = (
+            "no key that a verifier uses: one that fetches the set is not ready, and answers key_fetch_failed "
+            "(503) to every token"
+        )
         yield found(ERROR, "no_usable_key", message, "publish the public key that tokens are signed with")
+    if not keys.epoch_is_sound:
+        message = "it is not a whole number in range: verifiers refuse the whole document"
+        yield Finding(ERROR, "epoch", EPOCH_MEMBER, message, "publish what jotgate keys jwks writes")
     if len(keys.keys) > MAX_KEYS:
         message = f"{len(keys.keys)} keys; verifiers take at most {MAX_KEYS}"
         yield found(ERROR, "too_many_keys", message, "remove the keys whose tokens have all expired")
@@ -113,12 +121,26 @@ def _left_out(key: KeyView) -> Iterator[Finding]:
         yield _other_kind(key, found, left_out)
     elif key.cause == "certificate":
         yield found(ERROR, "x5c", left_out, "publish the certificate of this key, or no x5c")
-    elif key.cause == "policy":
-        advice = "name its algorithm in the set, or allow exactly one that goes with it"
-        yield found(WARNING, "not_allowed", left_out, advice)
     elif key.cause in ("kid", "key", "algorithm"):
         advice = "publish the key again from its source; jotgate keygen writes sound ones"
         yield _weak_rsa(key) or found(ERROR, "invalid_key", left_out, advice)
+
+
+def _not_allowed(key: KeyView, allowed: tuple[str, ...]) -> Iterator[Finding]:
+    """Say what would bring a key and the allowed algorithms together."""
+    if key.cause != "policy":
+        return
+    fits = [name for name in key.candidates if name in allowed]
+    # A secret is never published, so that no key of the set could serve HMAC.
+    others = tuple(dict.fromkeys(header_name(name) for name in allowed if not name.startswith("HS")))
+    if fits:
+        advice = f"name its algorithm in the set, or allow exactly one of {', '.join(fits)}"
+    else:
+        advice = f"allow {' or '.join(map(header_name, key.candidates))}"
+        if others:
+            article = "a" if others[0].startswith("P") else "an"
+            advice += f", or publish {article} {' or '.join(others)} key"
+    yield Finding(WARNING, "not_allowed", key.name, f"left out: {key.reason}", advice)
 
 
 def _other_kind(key: KeyView, found: Callable[..., Finding], left_out: str) -> Finding:

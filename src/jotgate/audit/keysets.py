@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 from ..errors import InvalidKeyError, KeyFetchError
 from ..keys.algorithms import resolve_algorithms
 from ..keys.discovery import parse_object
+from ..keys.document import EPOCH_MEMBER, MOST_EPOCHS
 from ..keys.jwk import load_public
 from ..keys.material import Material, bind
 from ..keys.metadata import KEY_TYPES, kid_of, read_members, refuse_private, unsuitable
@@ -57,6 +58,8 @@ class KeyView(NamedTuple):
     """Why, in words; empty where it is used."""
     material: Material | None
     """The public key, where it is sound."""
+    candidates: tuple[str, ...] = ()
+    """The canonical algorithms that it is for by itself, whatever the policy allows."""
 
     @property
     def name(self) -> str:
@@ -88,6 +91,12 @@ class SetView(NamedTuple):
     keys: tuple[KeyView, ...]
     size_bytes: int | None
     """Of the document; None where it was given as objects."""
+    epoch: int | None = None
+    """The issuer's epoch: tokens of lower ones are refused. None where there is none, or a wrong one."""
+    epoch_is_sound: bool = True
+    """Whether the epoch is a whole number in range; verifiers refuse a document with any other."""
+    allowed: tuple[str, ...] | None = None
+    """What the verifier's policy allows, where that was said."""
 
     @property
     def usable(self) -> tuple[KeyView, ...]:
@@ -110,19 +119,26 @@ def view(
         PolicyError: ``invalid_policy``: `algorithms` is not a list of known names.
     """
     allowed = None if algorithms is None else resolve_algorithms(algorithms)
-    entries = _entries(document, lone)
-    views = [_view(position, entry, allowed) for position, entry in enumerate(entries)]
-    return SetView(tuple(_without_conflicts(views)), len(document) if isinstance(document, bytes) else None)
+    members = _members(document)
+    views = [_view(position, entry, allowed) for position, entry in enumerate(_entries(members, lone))]
+    size = len(document) if isinstance(document, bytes) else None
+    epoch = members.get(EPOCH_MEMBER)
+    sound = epoch is None or (type(epoch) is int and 0 <= epoch < MOST_EPOCHS)
+    return SetView(tuple(_without_conflicts(views)), size, epoch if sound else None, sound, allowed)
 
 
-def _entries(document: bytes | Mapping[str, Any], lone: bool) -> list[object]:
-    if isinstance(document, bytes):
-        try:
-            document = parse_object(document, "the JWK set")
-        except KeyFetchError:
-            raise InvalidKeyError(
-                "this is not a strict JSON object (UTF-8, no member name twice, nothing behind it)"
-            ) from None
+def _members(document: bytes | Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(document, bytes):
+        return document
+    try:
+        return parse_object(document, "the JWK set")
+    except KeyFetchError:
+        raise InvalidKeyError(
+            "this is not a strict JSON object (UTF-8, no member name twice, nothing behind it)"
+        ) from None
+
+
+def _entries(document: Mapping[str, Any], lone: bool) -> list[object]:
     if lone and "kty" in document and "keys" not in document:
         return [document]
     keys = document.get("keys")
@@ -136,6 +152,7 @@ def _view(position: int, entry: object, allowed: tuple[str, ...] | None) -> KeyV
     kid: str | None = None
     material: Material | None = None
     cause: Cause = "kind"
+    names: tuple[str, ...] = ()
     try:
         members = read_members(entry)
         shown = members.get("kid")
@@ -160,8 +177,8 @@ def _view(position: int, entry: object, allowed: tuple[str, ...] | None) -> KeyV
         cause = "policy"
         serves = _allowed(names, allowed)
     except InvalidKeyError as error:
-        return KeyView(position, members, kid, SKIPPED, (), cause, str(error), material)
-    return KeyView(position, members, kid, USED if len(serves) == 1 else OPEN, serves, None, "", material)
+        return KeyView(position, members, kid, SKIPPED, (), cause, str(error), material, names)
+    return KeyView(position, members, kid, USED if len(serves) == 1 else OPEN, serves, None, "", material, names)
 
 
 def _sound(entry: dict[str, object]) -> Material | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jotgate.cli import EXIT_OK, EXIT_REFUSED, EXIT_UNDECIDED
-from jotgate.cli.keysource import add_algorithms, add_options, algorithms_from, tls_from
+from jotgate.cli.keysource import add_algorithms, add_options, algorithms_from, failures_as_json, tls_from
 from jotgate.cli.terminal import Screen, printable
+from jotgate.cli.wording import for_the_command_line
 
 if TYPE_CHECKING:
     import argparse
@@ -21,7 +22,7 @@ A few GET requests are sent and no token; no redirect is followed and no proxy u
 
 _EPILOG = """\
 exit codes
-  0  fine, or with warnings    1  tokens cannot be verified by it    2  usage    3  could not be reached
+  0  fine, or with warnings    1  found to be wrong    2  usage    3  nobody answered, or not in time
 
 examples
   jotgate doctor https://auth.example.com
@@ -29,11 +30,19 @@ examples
   jotgate doctor --json https://auth.example.com | jq .findings"""
 
 _EXITS = {"fine": EXIT_OK, "broken": EXIT_REFUSED, "unreachable": EXIT_UNDECIDED}
-_VERDICTS = {
-    "fine": ("green", "fine: tokens can be verified by these keys"),
-    "broken": ("red", "broken: tokens are refused, or could be forged"),
-    "unreachable": ("red", "could not be reached: nothing is known about the keys"),
-}
+_STYLES = {"fine": "green", "broken": "red", "unreachable": "yellow"}
+_NO_KEYS = "a verifier that starts now is not ready, and answers key_fetch_failed (503)"
+# What an error means for tokens, the worst first; None stands for any other.
+_MEANINGS: tuple[tuple[frozenset[str] | None, str], ...] = (
+    (frozenset({"private_key_published", "secret_published"}), "unsafe: whoever reads this set can forge tokens"),
+    (
+        frozenset({"no_usable_key", "not_a_key_set", "too_many_keys", "too_large", "epoch"}),
+        f"no keys that can be used: {_NO_KEYS}",
+    ),
+    (frozenset({"status", "redirect", "discovery", "not_usable", "untrusted_certificate"}), f"no keys: {_NO_KEYS}"),
+    (frozenset({"clock"}), "clocks differ: tokens are refused that are good"),
+    (None, "in part: tokens may be refused that are good"),
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -49,13 +58,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Examine one address."""
     from jotgate.audit.endpoints import examine
 
-    examination = examine(
-        arguments.address,
-        algorithms=algorithms_from(arguments),
-        timeout=arguments.timeout,
-        tls=tls_from(arguments),
-        allow_http=arguments.allow_http,
-    )
+    with failures_as_json(arguments.json):
+        examination = examine(
+            arguments.address,
+            algorithms=algorithms_from(arguments),
+            timeout=arguments.timeout,
+            tls=tls_from(arguments),
+            allow_http=arguments.allow_http,
+        )
     screen = Screen()
     if arguments.json:
         screen.json_line(_as_json(examination))
@@ -69,13 +79,16 @@ def _as_json(examination: Examination) -> dict[str, Any]:
 
     keys = examination.keys
     return {
+        "ok": examination.verdict == "fine",
         "verdict": examination.verdict,
+        "message": _meaning(examination),
         "issuer": examination.issuer,
         "jwks_url": examination.jwks_url,
         "requests": [_visit_as_json(visit) for visit in examination.visits],
         "lifetime_seconds": examination.lifetime,
         "refresh_after_seconds": examination.refresh_after,
         "revalidates": examination.revalidates,
+        "epoch": None if keys is None else keys.epoch,
         "keys": None if keys is None else [key_as_json(key) for key in keys.keys],
         "findings": [finding_as_json(finding) for finding in examination.findings],
     }
@@ -86,7 +99,7 @@ def _visit_as_json(visit: Visit) -> dict[str, Any]:
         "url": visit.url,
         "role": visit.role,
         "status": visit.status,
-        "failure": visit.failure or None,
+        "failure": for_the_command_line(visit.failure) or None,
         "milliseconds": round(visit.seconds * 1e3),
         "size_bytes": None if visit.answer is None else len(visit.answer.body),
         "content_type": visit.header("content-type"),
@@ -99,7 +112,7 @@ def _visit_as_json(visit: Visit) -> dict[str, Any]:
 
 
 def _show(screen: Screen, examination: Examination) -> None:
-    from jotgate.cli.keyreport import count, show_findings, show_keys, tally
+    from jotgate.cli.keyreport import count, epoch, show_findings, show_keys, tally
 
     for visit in examination.visits:
         _row(screen, visit.role, f"{printable(visit.url)}  {_answered(visit)}")
@@ -111,6 +124,8 @@ def _show(screen: Screen, examination: Examination) -> None:
     if examination.lifetime is not None:
         _row(screen, "caching", _caching(examination))
     if examination.keys is not None:
+        if (told := epoch(examination.keys)) is not None:
+            _row(screen, "epoch", told)
         _row(screen, "keys", count(examination.keys))
         screen.line()
         show_keys(screen, examination.keys)
@@ -118,8 +133,19 @@ def _show(screen: Screen, examination: Examination) -> None:
         screen.line()
         show_findings(screen, examination.findings)
     screen.line()
-    style, told = _VERDICTS[examination.verdict]
-    screen.line(f"{screen.style(told, style)}; found: {tally(examination.findings)}")
+    verdict = screen.style(_meaning(examination), _STYLES[examination.verdict])
+    screen.line(f"{verdict}; found: {tally(examination.findings)}")
+
+
+def _meaning(examination: Examination) -> str:
+    """Say in one line what was found out about tokens."""
+    if examination.verdict == "fine":
+        return "fine: tokens can be verified by these keys"
+    if examination.verdict == "unreachable":
+        late = any(visit.trouble == "timeout" for visit in examination.visits)
+        return f"{'no answer in time' if late else 'could not be reached'}: nothing is known about the keys"
+    errors = {finding.code for finding in examination.findings if finding.severity == "error"}
+    return next(told for codes, told in _MEANINGS if codes is None or codes & errors)
 
 
 def _row(screen: Screen, name: str, text: str) -> None:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from jotgate.cli import EXIT_OK, EXIT_REFUSED
 from jotgate.cli.inputs import stdin_once
-from jotgate.cli.keysource import SOURCE, add_algorithms, add_options, algorithms_from, read_document
+from jotgate.cli.keysource import SOURCE, add_algorithms, add_options, algorithms_from, failures_as_json, read_document
 from jotgate.cli.terminal import Screen, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jotgate.audit.keydiff import Change
+    from jotgate.audit.keydiff import Change, EpochChange
 
 _DESCRIPTION = """\
 Look at a JWK set in a file, on standard input (-) or at an address, as a verifier looks at it: one that
@@ -52,20 +52,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do what the action says."""
     _, work, sources = _ACTIONS[arguments.action]
-    stdin_once(*(getattr(arguments, source) for source in sources))
-    return work(arguments)
+    with failures_as_json(arguments.json):
+        stdin_once(*(getattr(arguments, source) for source in sources))
+        return work(arguments)
 
 
 def _show(arguments: argparse.Namespace) -> int:
     from jotgate.audit.keysets import view
-    from jotgate.cli.keyreport import count, key_as_json, show_keys
+    from jotgate.cli.keyreport import count, epoch, key_as_json, show_keys
 
     keys = view(read_document(arguments.set, arguments), algorithms=algorithms_from(arguments), lone=True)
     screen = Screen()
     if arguments.json:
-        screen.json_line({"size_bytes": keys.size_bytes, "keys": [key_as_json(key) for key in keys.keys]})
+        rows = [key_as_json(key) for key in keys.keys]
+        screen.json_line({"size_bytes": keys.size_bytes, "epoch": keys.epoch, "keys": rows})
     else:
         show_keys(screen, keys)
+        if (told := epoch(keys)) is not None:
+            screen.line(f"epoch {told}")
         screen.line(f"{count(keys)}, {keys.size_bytes:,} bytes")
     return EXIT_OK
 
@@ -108,12 +112,12 @@ def _lint(arguments: argparse.Namespace) -> int:
 
 
 def _diff(arguments: argparse.Namespace) -> int:
-    from jotgate.audit.keydiff import diff
+    from jotgate.audit.keydiff import diff, diff_epochs
     from jotgate.audit.keysets import view
     from jotgate.cli.keyreport import key_as_json
 
     before, after = (view(read_document(word, arguments), lone=True) for word in (arguments.before, arguments.after))
-    changes = diff(before, after)
+    changes, epochs = diff(before, after), diff_epochs(before, after)
     screen = Screen()
     if arguments.json:
         rows = [
@@ -125,11 +129,21 @@ def _diff(arguments: argparse.Namespace) -> int:
             }
             for change in changes
         ]
-        screen.json_line({"changes": rows})
+        screen.json_line({"epoch": epochs._asdict(), "changes": rows})
     else:
-        for change in changes:
-            screen.line(screen.style(change.kind.ljust(7), _KIND_STYLES[change.kind]) + f"  {_told(change)}")
-    return EXIT_OK if all(change.kind == "same" for change in changes) else EXIT_REFUSED
+        lines = [(change.kind, _told(change)) for change in changes]
+        if epochs.after is not None or epochs.kind != "same":
+            lines.insert(0, (epochs.kind, _told_of_epochs(epochs)))
+        for kind, told in lines:
+            screen.line(screen.style(kind.ljust(7), _KIND_STYLES[kind]) + f"  {told}")
+    same = epochs.kind == "same" and all(change.kind == "same" for change in changes)
+    return EXIT_OK if same else EXIT_REFUSED
+
+
+def _told_of_epochs(change: EpochChange) -> str:
+    values = ["none" if value is None else str(value) for value in (change.before, change.after)]
+    told = f"epoch {' -> '.join(dict.fromkeys(values))}"
+    return f"{told}: {change.meaning}" if change.meaning else told
 
 
 def _told(change: Change) -> str:

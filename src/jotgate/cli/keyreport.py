@@ -66,6 +66,13 @@ def count(keys: SetView) -> str:
     return f"{len(keys.keys)} key{'' if len(keys.keys) == 1 else 's'}, {len(keys.usable)} used"
 
 
+def epoch(keys: SetView) -> str | None:
+    """Say what the set's epoch does; None where it has none."""
+    if not keys.epoch_is_sound:
+        return "not a whole number in range: verifiers refuse the whole document"
+    return None if keys.epoch is None else f"{keys.epoch}: tokens of an earlier one, or without one, are refused"
+
+
 def show_findings(screen: Screen, findings: Sequence[Finding]) -> None:
     """Write what was found and what to do about it."""
     width = max((len(finding.code) for finding in findings), default=0)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from jotgate.cli import UsageError
 from jotgate.cli.inputs import read_bytes
 from jotgate.cli.moments import lifetime
+from jotgate.cli.terminal import Screen
+from jotgate.cli.wording import for_the_command_line
 
 if TYPE_CHECKING:
     import argparse
     import ssl
+    from collections.abc import Iterator
 
 SOURCE = "FILE|URL"
 _TIMEOUT_SECONDS = 3
@@ -26,6 +30,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     fetching.add_argument(
         "--timeout", metavar="TIME", type=lifetime, default=_TIMEOUT_SECONDS, help="for one request in all (3s)"
     )
+
+
+@contextmanager
+def failures_as_json(wanted: bool) -> Iterator[None]:
+    """Write an object for whoever reads ``--json`` where the work fails too; the error goes on its way."""
+    from jotgate.errors import JotgateError
+
+    try:
+        yield
+    except (UsageError, JotgateError) as error:
+        if wanted:
+            code = "usage" if isinstance(error, UsageError) else error.code
+            Screen().json_line({"ok": False, "code": code, "message": for_the_command_line(str(error))})
+        raise
 
 
 def add_algorithms(parser: argparse.ArgumentParser) -> None:
@@ -87,8 +105,10 @@ def read_document(word: str, arguments: argparse.Namespace) -> bytes:
 
 def _fetched(url: str, arguments: argparse.Namespace) -> bytes:
     from jotgate.keys.fetch import fetch, fetch_failed
+    from jotgate.keys.urls import address_of
 
     answer = fetch(url, {}, arguments.timeout, tls=tls_from(arguments), allow_http=arguments.allow_http)
     if answer.status != _OK:
-        raise fetch_failed(f"the status is {answer.status}, and must be 200; jotgate doctor says more")
+        place = address_of(url, allow_http=arguments.allow_http).place
+        raise fetch_failed(f"the status of {place} is {answer.status}, and must be 200; jotgate doctor says more")
     return answer.body

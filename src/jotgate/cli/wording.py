@@ -6,7 +6,7 @@ import re
 
 _API = re.compile(
     r"\b(?:VerificationKey|SigningKey|KeySet|Policy|Verifier|ANY|None|True|False"
-    r"|(?:from|to|load)_(?:pem|der|jwks?|secret|cryptography)|public_key\(\)|algorithms=|alg=)"
+    r"|(?:from|to|load)_(?:pem|der|jwks?|secret|cryptography)|public_key\(\)|algorithms=|alg=|ssl\.SSLContext)"
 )
 _ARGUMENT = re.compile(
     r"(?:algorithms|issuer|audience|typ|subject|authorized_party|require|leeway|max_(?:age|lifetime|token_bytes)|bits)\b"
@@ -17,6 +17,7 @@ _SETTING = re.compile(r"\b(?:publish_ahead|token_lifetime|cache_time|allow_short
 _ADVICE = (
     (re.compile(r"algorithms="), ": allow only one of them with --alg"),
     (re.compile(r"from_pem, "), ": a key file is named with --key"),
+    (re.compile(r"ssl\.SSLContext"), ": have it put right, or name its CA by --ca FILE"),
 )
 
 

@@ -14,7 +14,7 @@ from .fetch import Fetched, fetch_failed
 from .urls import address_of, check_url
 
 _OK, _NOT_FOUND = 200, 404
-_WHAT = "the discovery document of the issuer"
+_LONGEST_SHOWN = 200
 
 
 def metadata_urls(issuer: str, *, allow_http: bool = False) -> tuple[str, str]:
@@ -55,30 +55,44 @@ def discover(issuer: str, get: Callable[[str], Fetched], *, allow_http: bool = F
     Spec: OpenID Connect Discovery 1.0 section 4; RFC 8414 section 3, asked only where the first is not found (404).
     """
     first, second = metadata_urls(issuer, allow_http=allow_http)
-    answer = get(first)
+    url = first
+    answer = get(url)
     if answer.status == _NOT_FOUND:
-        answer = get(second)
-    return read_metadata(issuer, answer, allow_http=allow_http)
+        url = second
+        answer = get(url)
+    return read_metadata(issuer, url, answer, allow_http=allow_http)
 
 
-def read_metadata(issuer: str, answer: Fetched, *, allow_http: bool = False) -> str:
-    """Return the ``jwks_uri`` of a fetched document; as `discover` otherwise."""
+def read_metadata(issuer: str, url: str, answer: Fetched, *, allow_http: bool = False) -> str:
+    """Return the ``jwks_uri`` of the document fetched from one of the `metadata_urls`; as `discover` otherwise."""
+    first, _ = metadata_urls(issuer, allow_http=allow_http)
+    what = f"the discovery document {address_of(url, allow_http=allow_http).place}"
     if answer.status != _OK:
         hint = ": redirects are not followed, name the issuer as its tokens do" if 300 <= answer.status < 400 else ""
-        raise fetch_failed(f"{_WHAT} could not be fetched, the status is {answer.status}{hint}")
-    members = parse_object(answer.body, _WHAT)
+        before = "" if url == first else f" (nor could {address_of(first, allow_http=allow_http).place}: 404)"
+        raise fetch_failed(f"{what} could not be fetched{before}, the status is {answer.status}{hint}")
+    members = parse_object(answer.body, what)
     named = members.get("issuer")
+    if named is None:
+        raise fetch_failed(f"{what} names no issuer")
     if named != issuer:
         near = isinstance(named, str) and named.rstrip("/") == issuer.rstrip("/")
         hint = ": they differ in the slash at the end, write it as the tokens have it" if near else ""
-        raise fetch_failed(f"{_WHAT} is that of another issuer{hint}")
+        raise fetch_failed(f"{what} is that of another issuer, {_shown(named)} and not {_shown(issuer)}{hint}")
     uri = members.get("jwks_uri")
     if not isinstance(uri, str):
-        raise fetch_failed(f"{_WHAT} has no jwks_uri")
+        raise fetch_failed(f"{what} has no jwks_uri")
     try:
         return check_url(uri, allow_http=allow_http)
     except PolicyError as error:
         raise fetch_failed(f"the jwks_uri of the issuer cannot be used: {error.args[0]}") from None
+
+
+def _shown(issuer: object) -> str:
+    """Quote an issuer, which an operator configured here or there, so that it fits into one line of a log."""
+    if not isinstance(issuer, str):
+        return "one that is no string"
+    return ascii(issuer) if len(issuer) <= _LONGEST_SHOWN else f"{issuer[:_LONGEST_SHOWN]!a}..."
 
 
 def parse_object(body: bytes, what: str) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def fetch(
     max_bytes: int = MAX_BODY_BYTES,
     tls: ssl.SSLContext | None = None,
     allow_http: bool = False,
-    watch: Callable[[str, socket.socket], None] | None = None,
+    watch: Callable[[str, Any], None] | None = None,
 ) -> Fetched:
     """GET one URL.
 
@@ -137,7 +137,8 @@ def fetch(
         tls: Settings of TLS; the system's certificate authorities when None.
         allow_http: Take ``http`` on the loopback.
         watch: Called with ``connected`` and the socket, then, over TLS, with ``secured`` and the ``ssl.SSLSocket``; it
-            may look, but neither read nor write.
+            may look, but neither read nor write. Where a step fails, with ``failed`` and the exception, whose text may
+            quote the answer.
 
     Raises:
         KeyFetchError: ``key_fetch_failed``: no connection, no trusted certificate, no complete answer in time, a body
@@ -159,7 +160,7 @@ def fetch(
     return _Exchange(address, timeout).get(request, max_bytes, tls, watch or _nobody)
 
 
-def _nobody(step: str, sock: socket.socket) -> None:
+def _nobody(step: str, seen: object) -> None:
     return
 
 
@@ -186,7 +187,7 @@ class _Exchange:
         request: dict[str, str],
         max_bytes: int,
         tls: ssl.SSLContext | None,
-        watch: Callable[[str, socket.socket], None],
+        watch: Callable[[str, Any], None],
     ) -> Fetched:
         from http.client import HTTPConnection, HTTPException
 
@@ -206,6 +207,7 @@ class _Exchange:
         except KeyFetchError:
             raise
         except (OSError, HTTPException, ValueError) as error:
+            watch("failed", error)
             # `from None`: what http.client raises quotes the answer.
             raise fetch_failed(self._explained(error)) from None
         finally:

@@ -44,6 +44,11 @@ class Address(NamedTuple):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}" + ("" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}")
 
+    @property
+    def place(self) -> str:
+        """Origin and path, for messages about one document of several on a host."""
+        return self.origin + self.target.partition("?")[0]
+
 
 def check_url(url: str, *, allow_http: bool = False) -> str:
     """Refuse a URL that keys must not be fetched from.

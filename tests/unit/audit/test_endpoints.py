@@ -104,8 +104,6 @@ def test_etags_that_break_the_request():
         ("not_found", "status"),
         ("error_500", "status"),
         ("error_503", "status"),
-        ("hang", "not_usable"),
-        ("drip_body", "not_usable"),
         ("reset", "not_usable"),
         ("truncated", "not_usable"),
         ("oversized", "not_usable"),
@@ -116,6 +114,23 @@ def test_etags_that_break_the_request():
 def test_no_usable_answer(name, code):
     seen = look(lambda _: wire.ANSWERS[name](SET * 20), timeout=0.2)
     assert (codes(seen), seen.verdict, seen.keys) == ([code, "no_discovery"], "broken", None)
+
+
+@pytest.mark.parametrize("name", ["hang", "drip_body"])
+def test_no_answer_in_time_decides_nothing(name):
+    seen = look(lambda _: wire.ANSWERS[name](SET * 20), timeout=0.2)
+    assert (codes(seen), seen.verdict, seen.keys) == (["timeout", "no_discovery"], "unreachable", None)
+    first, second = seen.findings
+    assert "--timeout" in first.advice
+    assert "no answer there either" in second.message
+
+
+def test_discovery_that_is_late_decides_nothing():
+    def script(request):
+        return wire.ANSWERS["hang"](b"") if "well-known" in request.target else [answer(status="404 Not Found")]
+
+    seen = look(script, timeout=0.2)
+    assert (codes(seen), seen.verdict) == (["status", "no_discovery"], "unreachable")
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429, 502])
@@ -188,6 +203,8 @@ def test_keys_are_examined_as_lint_does():
 def test_algorithms():
     seen = look(published, algorithms=["RS256"])
     assert (seen.verdict, codes(seen)) == ("broken", ["no_usable_key", "not_allowed", "not_allowed"])
+    assert "key_fetch_failed" in seen.findings[0].message
+    assert seen.findings[1].advice == "allow ES256, or publish an RS256 key"
 
 
 def test_unknown_algorithms_are_refused_before_anything_is_fetched():
@@ -262,8 +279,7 @@ class TestIssuers:
         seen = Site(issuer="https://evil.example.com").look()
         (finding,) = seen.findings
         assert (finding.code, seen.verdict, seen.jwks_url) == ("discovery", "broken", None)
-        assert "https://evil.example.com" in finding.where
-        assert "another issuer" in finding.message
+        assert f"another issuer, 'https://evil.example.com' and not '{seen.issuer}'" in finding.message
 
     @pytest.mark.parametrize("uri", [None, "http://auth.example.com/jwks", "ftp://x/"])
     def test_no_usable_jwks_uri(self, uri):
@@ -308,15 +324,20 @@ class TestTLS:
         assert "ends in 5 days" in next(each.message for each in seen.findings if each.code == "certificate")
 
     @pytest.mark.parametrize(
-        ("options", "told"),
-        [({"host": "auth.example.com"}, "mismatch"), ({"until": certificates.EXPIRED}, "has expired")],
+        ("options", "told", "advice"),
+        [
+            ({"host": "auth.example.com"}, "mismatch", "issued for this"),
+            ({"until": certificates.EXPIRED}, "has expired", "renewed"),
+        ],
     )
-    def test_certificates_that_are_not_trusted(self, authority, options, told):
+    def test_certificates_that_are_not_trusted(self, authority, options, told, advice):
         seen = self.look(authority, authority.serving(**options))
-        finding, _ = seen.findings
-        assert (finding.code, seen.verdict) == ("not_usable", "broken")
+        (finding,) = seen.findings
+        assert (finding.code, seen.verdict) == ("untrusted_certificate", "broken")
         assert told in finding.message
+        assert advice in finding.advice
 
     def test_an_unknown_authority(self, authority, tmp_path):
         seen = self.look(certificates.Authority(tmp_path, "another"), authority.serving())
-        assert (codes(seen), seen.verdict) == (["not_usable", "no_discovery"], "broken")
+        assert (codes(seen), seen.verdict) == (["untrusted_certificate"], "broken")
+        assert "--ca FILE" in seen.findings[0].advice

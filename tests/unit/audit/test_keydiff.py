@@ -1,8 +1,11 @@
 """What has changed between two sets: keys are known by their thumbprint, and a kid that is taken stays taken."""
 
+import json
+
+import pytest
 from unit.audit.keysets import WEAK_MODULUS, document, jwk, rsa_jwk
 
-from jotgate.audit.keydiff import diff
+from jotgate.audit.keydiff import diff, diff_epochs
 from jotgate.audit.keysets import view
 
 A, B, C = jwk(kid="a"), jwk(kid="b", which=1), jwk("ES384", kid="c")
@@ -53,3 +56,31 @@ def test_keys_that_are_not_sound():
 
 def test_a_private_member_that_appears_is_a_change():
     assert changes([A], [jwk(kid="a", private=True)]) == [("changed", "a", "a", ("d",))]
+
+
+def epochs(before, after):
+    def of(epoch):
+        return view(json.dumps({"keys": [A], "jotgate_epoch": epoch}).encode())
+
+    return diff_epochs(of(before), of(after))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind", "meaning"),
+    [
+        (None, None, "same", ""),
+        (3, 3, "same", ""),
+        (3, 4, "changed", "all earlier tokens are taken back"),
+        (None, 0, "added", "without one, are refused"),
+        (4, 3, "alarm", "went down"),
+        (4, None, "alarm", "would count again"),
+        (4, "5", "alarm", "refuse the whole document"),
+        (-1, True, "alarm", "refuse the whole document"),
+        ("5", None, "changed", ""),
+        ("5", 5, "added", "without one"),
+    ],
+)
+def test_epochs(before, after, kind, meaning):
+    change = epochs(before, after)
+    assert (change.kind, change.meaning == "") == (kind, meaning == "")
+    assert meaning in change.meaning

@@ -153,6 +153,21 @@ class TestTheSet:
     def test_not_allowed(self):
         assert found(*SOUND, jwk("ES384", kid="c"), algorithms=["ES256"]) == {(WARNING, "not_allowed")}
 
+    @pytest.mark.parametrize(
+        ("alg", "allowed", "advice"),
+        [
+            ("ES384", ["ES256"], "allow ES384, or publish an ES256 key"),
+            ("ES384", ["PS256", "RS256", "HS256"], "allow ES384, or publish a PS256 or RS256 key"),
+            ("ES384", ["HS256"], "allow ES384"),
+            (None, ["RS256", "PS256"], "name its algorithm in the set, or allow exactly one of RS256, PS256"),
+            (None, ["ES256"], "allow RS256 or RS384 or RS512 or PS256 or PS384 or PS512, or publish an ES256 key"),
+        ],
+    )
+    def test_advice_on_what_is_not_allowed(self, alg, allowed, advice):
+        key = jwk("RS256", kid="c", alg=None) if alg is None else jwk(alg, kid="c")
+        findings = lint(view(document(key), algorithms=allowed), NOW)
+        assert [each.advice for each in findings if each.code == "not_allowed"] == [advice]
+
     def test_large_rsa(self):
         # A modulus without known factors is enough: it is never used.
         modulus = next(n for n in range((1 << 4999) + 1, (1 << 4999) + 9999, 2) if all(n % d for d in range(3, 168, 2)))

@@ -77,7 +77,10 @@ def test_problems(run):
     assert "error    redirect" in ran.out
     assert "https://other.example.com/" in ran.out
     assert "\x1b" not in ran.out
-    assert "broken: tokens are refused, or could be forged; found: 1 error, 1 note\n" in ran.out
+    assert ran.out.endswith(
+        "\nno keys: a verifier that starts now is not ready, and answers key_fetch_failed (503); "
+        "found: 1 error, 1 note\n"
+    )
 
 
 def test_warnings_alone_are_fine(run):
@@ -93,7 +96,44 @@ def test_nobody_there(run):
     assert ran.code == 3
     assert "no answer" in ran.out
     assert "Connection refused" in ran.out
+    assert "to do: check address" in ran.out
+    assert "\ncould not be reached: nothing is known about the keys; found" in ran.out
     assert run("doctor", "--json", "https://127.0.0.1:1/jwks.json").json()["verdict"] == "unreachable"
+
+
+def test_no_answer_in_time(run, monkeypatch):
+    monkeypatch.setattr("jotgate.cli.keysource._TIMEOUT_SECONDS", 0.2)
+    with wire.Server(lambda _: wire.ANSWERS["hang"](b"")) as server:
+        ran = run("doctor", "--allow-http", server.url())
+    assert ran.code == 3
+    assert "error    timeout" in ran.out
+    assert "\nno answer in time: nothing is known about the keys; found" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "told"),
+    [
+        (document(jwk(kid="a", private=True)), {}, "unsafe: whoever reads this set can forge tokens"),
+        (document(), {}, "no keys that can be used: a verifier that starts now is not ready"),
+        (b"{}", {}, "no keys that can be used: "),
+        (KEYS, {"date": email.utils.formatdate(support.NOW + 100, usegmt=True)}, "clocks differ: "),
+        (document(jwk(kid="a"), jwk(kid="a", which=1), jwk(kid="b")), {}, "in part: "),
+    ],
+)
+def test_the_verdict_says_what_was_found(run, body, headers, told):
+    with wire.Server(lambda _: [wire.answer(body, **headers)]) as server:
+        ran = run("doctor", "--allow-http", server.url())
+        seen = run("doctor", "--json", "--allow-http", server.url()).json()
+    assert ran.code == 1
+    assert ran.out.splitlines()[-1].startswith(told)
+    assert (seen["ok"], seen["message"]) == (False, ran.out.splitlines()[-1].rpartition("; found")[0])
+
+
+def test_the_epoch(run):
+    body = json.dumps(json.loads(KEYS) | {"jotgate_epoch": 7}).encode()
+    with wire.Server(lambda _: [wire.answer(body)]) as server:
+        assert "epoch      7: tokens of an earlier one" in run("doctor", "--allow-http", server.url()).out
+        assert run("doctor", "--json", "--allow-http", server.url()).json()["epoch"] == 7
 
 
 def test_a_key_that_should_not_be_there(run):
@@ -116,8 +156,11 @@ def test_tls(run, tmp_path, file):
         tls = run("doctor", "--json", "--ca", ca, server.url()).json()["requests"][0]["tls"]
         assert tls == {"version": "TLSv1.3", "expires_at": int(certificates.END.timestamp())}
         ran = run("doctor", server.url())
+        seen = run("doctor", "--json", server.url())
     assert ran.code == 1
     assert "not trusted" in ran.out
+    assert "to do: have it put right, or name its CA by --ca FILE" in ran.out
+    assert "SSLContext" not in ran.out + seen.out
 
 
 @pytest.mark.parametrize(
@@ -128,6 +171,10 @@ def test_addresses_that_no_verifier_takes(run, address):
     assert (ran.code, ran.out) == (2, "")
     assert "hunter2" not in ran.err
     assert "https" in ran.err
+    ran = run("doctor", "--json", address)
+    told = ran.json()
+    assert (ran.code, told["ok"], told["code"]) == (2, False, "invalid_policy")
+    assert "hunter2" not in ran.out
 
 
 def test_algorithms(run):
@@ -135,3 +182,4 @@ def test_algorithms(run):
         ran = run("doctor", "--allow-http", "--alg", "RS256", server.url())
     assert ran.code == 1
     assert "no_usable_key" in ran.out
+    assert "to do: allow ES256, or publish an RS256 key" in ran.out

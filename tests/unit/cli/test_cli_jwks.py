@@ -52,6 +52,16 @@ class TestShow:
         assert (second["outcome"], second["thumbprint"]) == ("skipped", None)
         assert "2048 bits" in second["reason"]
 
+    def test_the_epoch(self, run, file):
+        path = file(json.dumps({"keys": [A], "jotgate_epoch": 7}).encode())
+        assert "epoch 7: tokens of an earlier one, or without one, are refused\n" in run("jwks", "show", path).out
+        assert run("jwks", "show", "--json", path).json()["epoch"] == 7
+        wrong = file(json.dumps({"keys": [A], "jotgate_epoch": "7"}).encode(), "wrong.json")
+        assert "epoch not a whole number" in run("jwks", "show", wrong).out
+        ran = run("jwks", "lint", wrong)
+        assert ran.code == 1
+        assert "error    epoch" in ran.out
+
     def test_certificates(self, run, sets):
         path = sets(jwk(kid="a", x5c=x5c()))
         assert "  certificate from 2024-01-01 00:00:00Z to 2034-01-01 00:00:00Z\n" in run("jwks", "show", path).out
@@ -149,6 +159,26 @@ class TestDiff:
         (change,) = run("jwks", "diff", "--json", sets(A), sets(A | {"use": "enc"}, name="after")).json()["changes"]
         assert (change["kind"], change["members"], change["after"]["outcome"]) == ("changed", ["use"], "skipped")
 
+    @pytest.mark.parametrize(
+        ("before", "after", "code", "told"),
+        [
+            (1, 1, 0, "same     epoch 1\n"),
+            (1, 2, 1, "changed  epoch 1 -> 2: it went up, all earlier tokens are taken back\n"),
+            (2, 1, 1, "alarm    epoch 2 -> 1: it went down"),
+            (2, None, 1, "alarm    epoch 2 -> none: it is gone"),
+        ],
+    )
+    def test_epochs(self, run, file, before, after, code, told):
+        paths = [
+            file(json.dumps({"keys": [A]} | ({} if epoch is None else {"jotgate_epoch": epoch})).encode(), name)
+            for name, epoch in (("before", before), ("after", after))
+        ]
+        ran = run("jwks", "diff", *paths)
+        assert ran.code == code
+        assert ran.out.startswith(told)
+        found = run("jwks", "diff", "--json", *paths).json()["epoch"]
+        assert (found["kind"], found["before"], found["after"]) == (told.split()[0], before, after)
+
     def test_standard_input_serves_one(self, run):
         assert run("jwks", "diff", "-", "-", stdin="{}").code == 2
 
@@ -195,6 +225,8 @@ class TestSources:
             ran = run("jwks", "show", server.url())
         assert ran.code == 3
         assert "not trusted" in ran.err
+        assert "--ca FILE" in ran.err
+        assert "SSLContext" not in ran.err
 
     @pytest.mark.parametrize(
         "ca", [b"", b"x", b"\xff", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
@@ -206,9 +238,11 @@ class TestSources:
     def test_addresses_that_do_not_answer(self, run, monkeypatch, name, told):
         monkeypatch.setattr("jotgate.cli.keysource._TIMEOUT_SECONDS", 0.2)
         with wire.Server(lambda _: wire.ANSWERS[name](b"")) as server:
-            ran = run("jwks", "show", "--allow-http", server.url())
+            ran = run("jwks", "show", "--allow-http", server.url("/jwks.json?hunter2"))
         assert (ran.code, ran.out) == (3, "")
         assert told in ran.err
+        assert server.origin in ran.err
+        assert "hunter2" not in ran.err
 
     @pytest.mark.parametrize("text", [b"{]", b"[]", b"{}", b'{"keys": 1}', b"-----BEGIN PUBLIC KEY-----", b"", b"\xff"])
     @pytest.mark.parametrize("action", ["show", "lint", "thumbprint"])
@@ -216,6 +250,20 @@ class TestSources:
         ran = run("jwks", action, file(text, "set.json"))
         assert (ran.code, ran.out) == (2, "")
         assert ran.err.count("\n") == 1
+
+    @pytest.mark.parametrize("action", ["show", "lint", "thumbprint", "diff"])
+    def test_failures_as_json(self, run, file, action):
+        with wire.Server(lambda _: wire.ANSWERS["not_found"](b"")) as server:
+            for source, exit_code, code in (
+                (file(b"{]", "set.json"), 2, "invalid_key"),
+                ("missing.json", 2, "usage"),
+                ("file:///etc/passwd", 2, "invalid_policy"),
+                (server.url(), 3, "key_fetch_failed"),
+            ):
+                ran = run("jwks", action, "--json", "--allow-http", *[source] * (2 if action == "diff" else 1))
+                told = ran.json()
+                assert (ran.code, told["ok"], told["code"]) == (exit_code, False, code)
+                assert ran.err == f"jotgate jwks: {told['message']}\n"
 
     def test_a_file_that_is_not_there(self, run):
         ran = run("jwks", "show", "missing.json")

@@ -246,6 +246,12 @@ class TestTLS:
         assert answer.body == BODY
         assert seen == [("connected", False), ("secured", True)]
 
+    def test_a_watcher_learns_why_it_failed(self, authority):
+        seen = []
+        with self.served(authority.serving("auth.example.com")) as server:
+            failure(lambda: get(server, tls=authority.trusted(), watch=lambda step, it: seen.append((step, type(it)))))
+        assert seen == [("connected", socket.socket), ("failed", ssl.SSLCertVerificationError)]
+
     def test_wrong_host(self, authority):
         with self.served(authority.serving("auth.example.com")) as server:
             told = failure(lambda: get(server, tls=authority.trusted()))

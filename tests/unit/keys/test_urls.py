@@ -185,3 +185,15 @@ def test_what_is_taken_the_standard_library_reads_alike(url):
     parts = urlsplit(url)
     assert (parts.scheme, parts.hostname) in {("https", address.host), ("https", url[9 : url.find("]")])}
     assert (parts.port or 443, parts.username, parts.fragment) == (address.port, None, "")
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("https://a.example.com", "https://a.example.com/"),
+        ("https://a.example.com:8443/x/y?secret=1", "https://a.example.com:8443/x/y"),
+        ("http://[::1]:80/?secret", "http://[::1]/"),
+    ],
+)
+def test_place(url, place):
+    assert address_of(url, allow_http=True).place == place
