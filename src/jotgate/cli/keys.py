@@ -81,7 +81,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     init.add_argument("--allow-short-times", action="store_true", help="allow --publish-ahead under 1h")
     init.add_argument("--key", metavar="FILE", help="a private JWK that already signs, to go on with")
     made["rotate"].add_argument(
-        "--if-due", metavar="DAYS", type=int, help="only if the active key is that old and the waiting one may sign"
+        "--if-due",
+        metavar="DAYS",
+        type=int,
+        help="only if the active key is that old and the waiting one may sign; also prune, and make a missing one",
     )
     made["stage"].add_argument(
         "--alg", metavar="NAME", help=f"what the new key signs with (as the ring's others): {_TAKES}"
@@ -263,7 +266,7 @@ def _compromise(arguments: argparse.Namespace) -> int:
     if arguments.kid not in states and all(each.kid != arguments.kid for each in ring.distrusted):
         raise UsageError("the ring has no such key; jotgate keys list shows those it has")
     if states.get(arguments.kid) == "active" and ring.may_rotate_at is None:
-        _refuse_locked(ring, arguments, "drop it", "no key waits to sign in its place, so one must be made: ")
+        _refuse_locked(ring, arguments, "drop the key", "no key waits to sign in its place, so one must be made: ")
     report = ring.compromise(arguments.kid)
     screen = Screen()
     if arguments.json:
@@ -316,7 +319,7 @@ def _opened(arguments: argparse.Namespace, *, reading: bool = False, makes_keys:
             raise UsageError("the private keys of this ring have no passphrase: leave --password-env out")
         ring = KeyRing(arguments.directory, passphrase=passphrase, check_keys=False)
     if makes_keys:
-        _refuse_locked(ring, arguments, "rotate" if arguments.action == "rotate" else "stage it")
+        _refuse_locked(ring, arguments, "rotate" if arguments.action == "rotate" else "stage a key")
     return ring
 
 
