@@ -41,8 +41,8 @@ examples
 _KEPT_BY_THE_ISSUER = "only the issuer itself reaches the private keys of this ring: have it {do}"
 _TAKES = "an algorithm of key pairs such as ES256, EdDSA, RS256 or ML-DSA-65"
 _REPAIRS = {
-    "active": "; restore its file from a backup, or drop the key: jotgate keys compromise DIR {kid}",
-    "next": "; restore its file from a backup, or let another key wait: jotgate keys stage DIR",
+    "active": "; if that cannot be put right, drop the key: jotgate keys compromise DIR {kid}",
+    "next": "; if that cannot be put right, replace the key: jotgate keys stage DIR",
 }
 _DAY_SECONDS = 86400
 
@@ -187,7 +187,8 @@ def _list(arguments: argparse.Namespace) -> int:
     show(ring, arguments, more={"problems": problems})
     states = {record.kid: record.state for record in ring.keys}
     for kid, problem in problems.items():
-        advice = _REPAIRS.get(states.get(kid, ""), "").format(kid=printable(kid))
+        repair = _REPAIRS.get(states.get(kid, ""), "").format(kid=printable(kid))
+        advice = repair and repair + password_option(ring)
         print(f"jotgate keys: {printable(for_the_command_line(problem))}{advice}", file=sys.stderr)
     return EXIT_REFUSED if problems else EXIT_OK
 
@@ -266,7 +267,7 @@ def _compromise(arguments: argparse.Namespace) -> int:
     if arguments.kid not in states and all(each.kid != arguments.kid for each in ring.distrusted):
         raise UsageError("the ring has no such key; jotgate keys list shows those it has")
     if states.get(arguments.kid) == "active" and ring.may_rotate_at is None:
-        _refuse_locked(ring, arguments, "drop the key", "no key waits to sign in its place, so one must be made: ")
+        _refuse_locked(ring, arguments, "drop the key", "no key waits in its place, so one must be made, and ")
     report = ring.compromise(arguments.kid)
     screen = Screen()
     if arguments.json:

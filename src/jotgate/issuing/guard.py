@@ -29,9 +29,9 @@ _WAYS_OUT: Final[Mapping[Kind, str]] = {
     "payment": f"a card or bank account number, {_READ}: look it up on the server by sub, or encrypt the token (JWE)",
     "secret": f"a secret or a private key, {_READ}: keep it on the server, and look it up there by sub",
     "token": f"a token, {_READ} and use: exchange it (RFC 8693), keep it on the server, or encrypt the outer one (JWE)",
-    "stale": f"a price or a balance, {_OLD}: look it up on the server by sub",
-    "permissions": f"fine-grained permissions, {_OLD}: issue roles or scopes, and let resource servers look up the "
-    "rest by sub or ask by introspection",
+    "stale": f"a price or a balance, which is {_OLD}: look it up on the server by sub",
+    "permissions": f"fine-grained permissions, which are {_OLD}: issue roles or scopes, and let resource servers "
+    "look up the rest by sub or ask by introspection",
     "long": f"a value of more than {MAX_TEXT} characters, sent with every request: look it up on the server by sub",
 }
 

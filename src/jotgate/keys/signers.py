@@ -102,9 +102,7 @@ class FileKeys:
             StoreUnavailableError: ``store_unavailable``: it is not there or cannot be read.
         """
         what = f"the private key {kid!r} of the key ring"
-        return read_private(self._file(kid), what, if_open="; whoever read it can sign: drop it if somebody may have")[
-            0
-        ]
+        return read_private(self._file(kid), what, if_open="; whoever read it can sign")[0]
 
     def destroy(self, kid: str) -> None:
         """Remove a file; what lay in it may still be on the disk."""
