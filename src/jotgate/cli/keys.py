@@ -7,15 +7,17 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from jotgate.cli import EXIT_OK, EXIT_REFUSED, UsageError
-from jotgate.cli.discretion import expected_path, shown_path
-from jotgate.cli.moments import duration, from_now, how_long, utc
+from jotgate.cli.discretion import closest, expected_path, shown_path
+from jotgate.cli.moments import duration
+from jotgate.cli.ringreport import LOCKED, MAINTAIN, epoch_of, not_before, password_option, show, told
 from jotgate.cli.terminal import Screen, printable
+from jotgate.cli.wording import for_the_command_line
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from jotgate.keys.ring import Compromise, KeyRecord, KeyRing
+    from jotgate.keys.ring import KeyRing
 
 _DESCRIPTION = """\
 Keep the signing keys of an issuer in a directory (mode 0700), through their life.
@@ -26,26 +28,28 @@ signed can be valid (retiring), and is gone. Issuers that have the ring open not
 _EPILOG = """\
 exit codes
   0  done                      2  usage: a bad option, directory or key
-  1  not yet: the waiting      3  the ring cannot be read or written
-     key may not sign
+  1  rotate: too early;        3  the ring cannot be read or written
+     list: a private key
+     cannot be used
 
 examples
   jotgate keys init ring --alg ES256
-  jotgate keys jwks ring --out public/jwks.json
-  jotgate keys rotate ring --if-due 90        # from cron
+  jotgate keys rotate ring --if-due 90 && jotgate keys jwks ring --out public/jwks.json        # from cron
   jotgate keys list ring
   jotgate keys compromise ring KID"""
 
-_LOCKED = {
-    "passphrase": "the private keys are encrypted: name the variable that has the passphrase with --password-env",
+_KEPT_BY_THE_ISSUER = "only the issuer itself reaches the private keys of this ring: have it {do}"
+_TAKES = "an algorithm of key pairs such as ES256, EdDSA, RS256 or ML-DSA-65"
+_REPAIRS = {
+    "active": "; if that cannot be put right, drop the key: jotgate keys compromise DIR {kid}",
+    "next": "; if that cannot be put right, replace the key: jotgate keys stage DIR",
 }
-_KEPT_BY_THE_ISSUER = "only the issuer itself reaches the private keys of this ring: have it rotate"
 _DAY_SECONDS = 86400
 
 _ACTIONS = {
     "init": "make a ring, with a key that signs and one that waits",
-    "list": "show the keys, and what may happen when",
-    "rotate": "let the waiting key sign, if it may",
+    "list": "show the keys, what may happen when, and whether the private keys can be used",
+    "rotate": "let the waiting key sign, if it may; with --if-due also prune, and make a missing waiting key",
     "stage": "replace the waiting key, for instance by one of another algorithm",
     "compromise": "drop a key at once and for ever, and take back every token",
     "prune": "remove what is gone",
@@ -61,12 +65,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for name, action in made.items():
         action.add_argument("directory", metavar="DIR", help="the directory of the ring")
         action.add_argument("--json", action="store_true", help="answer in JSON")
-        if name not in ("list", "jwks"):
+        if name != "jwks":
             action.add_argument(
                 "--password-env", metavar="NAME", help="variable with the passphrase of the private keys"
             )
     init = made["init"]
-    init.add_argument("--alg", metavar="NAME", default="ES256", help="what the keys sign with (ES256)")
+    init.add_argument("--alg", metavar="NAME", help=f"what new keys sign with (ES256, or as --key): {_TAKES}")
     for option, default, what in (
         ("--publish-ahead", "1d", "how long a key is published before it signs, at least 1h"),
         ("--token-lifetime", "15m", "how long a token lives at most"),
@@ -77,9 +81,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     init.add_argument("--allow-short-times", action="store_true", help="allow --publish-ahead under 1h")
     init.add_argument("--key", metavar="FILE", help="a private JWK that already signs, to go on with")
     made["rotate"].add_argument(
-        "--if-due", metavar="DAYS", type=int, help="only if the active key is that old and the waiting one may sign"
+        "--if-due",
+        metavar="DAYS",
+        type=int,
+        help="only if the active key is that old and the waiting one may sign; also prune, and make a missing one",
     )
-    made["stage"].add_argument("--alg", metavar="NAME", help="what the new key signs with (as the ring's others)")
+    made["stage"].add_argument(
+        "--alg", metavar="NAME", help=f"what the new key signs with (as the ring's others): {_TAKES}"
+    )
     made["compromise"].add_argument("kid", metavar="KID", help="the key, as list shows it")
     made["jwks"].add_argument("--out", metavar="FILE", help="write it here, in one step; else to standard output")
 
@@ -95,15 +104,47 @@ def run(arguments: argparse.Namespace) -> int:
         "prune": _prune,
         "jwks": _jwks,
     }
-    return actions[arguments.action](arguments)
+    from jotgate.errors import JotgateError
+
+    try:
+        return actions[arguments.action](arguments)
+    except JotgateError as error:
+        _keep_back_the_directory(error, arguments)
+        raise
+
+
+def _keep_back_the_directory(error: Exception, arguments: argparse.Namespace) -> None:
+    """Take the directory out of an error of the library where a secret may have been given in its place."""
+    if shown_path(arguments.directory) is None:
+        from pathlib import Path
+
+        from jotgate.keys.files import quoted
+
+        path = quoted(Path(arguments.directory).absolute())
+        error.args = (str(error.args[0]).replace(path, "DIR"), *error.args[1:])
+
+
+def _refuse_other_algorithms(name: str | None) -> None:
+    from jotgate.keys.algorithms import ALGORITHMS, expand
+
+    known = [each.name for each in ALGORITHMS.values() if each.kty != "oct"] + ["EdDSA"]
+    if name is None or name in known:
+        return
+    if expand(name):
+        raise UsageError(
+            f"--alg: a ring publishes its keys, and a shared secret has no public half; choose from {', '.join(known)}"
+        )
+    near = closest(name.upper(), known)
+    advice = f"did you mean {near}?" if near is not None else f"choose from {', '.join(known)}"
+    raise UsageError(f"--alg: there is no such algorithm; {advice}")
 
 
 def _init(arguments: argparse.Namespace) -> int:
-    from jotgate.cli.keyfiles import password_from, refuse_unknown_algorithms
+    from jotgate.cli.keyfiles import password_from
     from jotgate.keys.ring import KeyRing
     from jotgate.keys.ring_store import RingStore
 
-    refuse_unknown_algorithms([arguments.alg])
+    _refuse_other_algorithms(arguments.alg)
     if RingStore(arguments.directory).exists():
         raise UsageError(f"{_shown(arguments)} has a key ring already; nothing was changed")
     ring = KeyRing(
@@ -118,104 +159,124 @@ def _init(arguments: argparse.Namespace) -> int:
         passphrase=password_from(arguments.password_env),
         adopt=None if arguments.key is None else _adopted(arguments.key, arguments.alg),
     )
-    return _show(ring, arguments)
+    return show(ring, arguments)
 
 
-def _adopted(path: str, alg: str) -> Any:
+def _adopted(path: str, alg: str | None) -> Any:
     from jotgate.cli.inputs import read_bytes, strict_object
     from jotgate.errors import InvalidKeyError
+    from jotgate.keys.jwk import load_signing
     from jotgate.keys.key import SigningKey
 
+    members = strict_object(read_bytes(path, "key", "--key"), "key")
     try:
-        return SigningKey.from_jwk(strict_object(read_bytes(path, "key", "--key"), "key"), alg=alg)
+        if alg is None and "alg" not in members:
+            material = load_signing(members)[1]
+            serves = [each.name for each in material.candidates()]
+            if len(serves) != 1:
+                raise UsageError(f"--key: {material.describe()} can serve {', '.join(serves)}: say the one with --alg")
+            alg = serves[0]
+        return SigningKey.from_jwk(members, alg=alg)
     except InvalidKeyError as error:
         raise UsageError(f"--key: {error}") from None
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    return _show(_opened(arguments, reading=True), arguments)
+    ring = _opened(arguments)
+    problems = ring.problems()
+    show(ring, arguments, more={"problems": problems})
+    states = {record.kid: record.state for record in ring.keys}
+    for kid, problem in problems.items():
+        repair = _REPAIRS.get(states.get(kid, ""), "").format(kid=printable(kid))
+        advice = repair and repair + password_option(ring)
+        print(f"jotgate keys: {printable(for_the_command_line(problem))}{advice}", file=sys.stderr)
+    return EXIT_REFUSED if problems else EXIT_OK
 
 
 def _rotate(arguments: argparse.Namespace) -> int:
     from jotgate._clock import now
+    from jotgate.errors import PolicyError
 
-    ring = _opened(arguments, makes_keys=True)
     if arguments.if_due is not None:
-        if arguments.if_due < 1:
-            raise UsageError("--if-due takes a number of days, at least 1")
-        done = ring.maintain(rotate_every=arguments.if_due * _DAY_SECONDS).rotated_to is not None
-        return _show(ring, arguments, done=done, said="rotated" if done else "not due; nothing to rotate")
+        return _maintain(arguments)
+    ring = _opened(arguments, makes_keys=True)
+    if ring.may_rotate_at is None:
+        raise UsageError(f"no key waits: {MAINTAIN}{password_option(ring)} makes one")
+    try:
+        ring.rotate()
+    except PolicyError:
+        # Asked after the attempt: another process may have rotated just before.
+        ready = ring.may_rotate_at
+        if ready is None or ready <= now():
+            raise
+        return _too_early(arguments, ready, now())
+    return show(ring, arguments, done=True, said="rotated")
+
+
+def _too_early(arguments: argparse.Namespace, ready: float, moment: float) -> int:
+    reason = (
+        f"too early: the waiting key {not_before(ready, moment)}, as caches may not have it yet; only compromise is "
+        "faster, and takes back every token"
+    )
+    if arguments.json:
+        refusal = {"ok": False, "done": False, "code": "too_early", "reason": reason, "may_rotate_at": ready}
+        Screen().json_line(refusal)
+    else:
+        print(f"jotgate keys: {reason}", file=sys.stderr)
+    return EXIT_REFUSED
+
+
+def _maintain(arguments: argparse.Namespace) -> int:
+    """Do what is due, as cron has it done; the passphrase is needed only to make a key or to let one sign."""
+    from jotgate._clock import now
+
+    if arguments.if_due < 1:
+        raise UsageError("--if-due takes a number of days, at least 1")
+    every = arguments.if_due * _DAY_SECONDS
+    ring = _opened(arguments)
     ready = ring.may_rotate_at
-    if ready is not None and ready > now():
-        print(
-            f"jotgate keys: the waiting key may sign {from_now(ready, now())} ({utc(ready)}); until then caches may "
-            "not have it. Only compromise is faster",
-            file=sys.stderr,
-        )
-        return EXIT_REFUSED
-    ring.rotate()
-    return _show(ring, arguments, done=True, said="rotated")
+    signs_since = next((record.active_from or 0 for record in ring.keys if record.state == "active"), 0)
+    if ready is None or now() >= max(ready, signs_since + every):
+        _refuse_locked(ring, arguments, "rotate")
+    did = ring.maintain(rotate_every=every)
+    said = ["not due; nothing to rotate" if did.rotated_to is None else "rotated"]
+    if did.made_next is not None:
+        said.append(f"made the waiting key {printable(did.made_next)}")
+    if did.removed:
+        said.append(f"removed {', '.join(map(printable, did.removed))}")
+    more = {"rotated_to": did.rotated_to, "made_next": did.made_next, "removed": list(did.removed)}
+    return show(ring, arguments, done=did.rotated_to is not None, said="; ".join(said), more=more)
 
 
 def _stage(arguments: argparse.Namespace) -> int:
-    from jotgate.cli.keyfiles import refuse_unknown_algorithms
-
-    if arguments.alg is not None:
-        refuse_unknown_algorithms([arguments.alg])
+    _refuse_other_algorithms(arguments.alg)
     ring = _opened(arguments, makes_keys=True)
     ring.stage(arguments.alg)
-    return _show(ring, arguments, done=True, said="staged")
+    return show(ring, arguments, done=True, said="staged")
 
 
 def _prune(arguments: argparse.Namespace) -> int:
     ring = _opened(arguments)
     removed = ring.prune()
-    return _show(ring, arguments, done=bool(removed), said=f"removed {len(removed)} keys")
+    return show(ring, arguments, done=bool(removed), said=f"removed {', '.join(map(printable, removed)) or 'nothing'}")
 
 
 def _compromise(arguments: argparse.Namespace) -> int:
     ring = _opened(arguments)
-    known = {record.kid for record in ring.keys} | {each.kid for each in ring.distrusted}
-    if arguments.kid not in known:
+    states = {record.kid: record.state for record in ring.keys}
+    if arguments.kid not in states and all(each.kid != arguments.kid for each in ring.distrusted):
         raise UsageError("the ring has no such key; jotgate keys list shows those it has")
+    if states.get(arguments.kid) == "active" and ring.may_rotate_at is None:
+        _refuse_locked(ring, arguments, "drop the key", "no key waits in its place, so one must be made, and ")
     report = ring.compromise(arguments.kid)
     screen = Screen()
     if arguments.json:
-        screen.json_line(report._asdict() | {"residual_seconds": report.residual_seconds})
+        derived = ("residual_seconds", "active_was_published_long_enough")
+        screen.json_line(report._asdict() | {name: getattr(report, name) for name in derived})
         return EXIT_OK
-    for line in _told(report):
+    for line in told(report, ring):
         screen.line(line)
     return EXIT_OK
-
-
-def _told(report: Compromise) -> list[str]:
-    """Say what a compromise did, what it could not do, and what to do next."""
-    epoch = (
-        f"epoch {report.epoch} has begun: every token issued before is refused"
-        if report.epoch is not None
-        else "the epoch is counted elsewhere and has NOT advanced: have the issuer call maintain() now"
-    )
-    lines = [
-        f"dropped {report.alg} key {printable(report.kid)} ({report.was}) for ever",
-        f"  {printable(report.active_kid)} signs; {_waiting(report)} waits",
-        f"  {epoch}",
-        "residual exposure",
-        f"  other people's JWKS caches may hold the key for {how_long(report.residual_seconds)}, until "
-        f"{utc(report.residual_until)}",
-    ]
-    if report.refused_until is not None:
-        lines.append(f"  until {utc(report.refused_until)} they may not have the new key yet, and refuse good tokens")
-    return [
-        *lines,
-        "what to do next",
-        "  publish the new JWKS now, if a file holds it: jotgate keys jwks DIR --out FILE; purge CDN caches",
-        "  tell those who verify your tokens to drop the key and to fetch the JWKS again",
-        "  find out how the key got out before the next one does; users must sign in again",
-    ]
-
-
-def _waiting(report: Compromise) -> str:
-    return "no key (the issuer's maintain() makes one)" if report.next_kid is None else printable(report.next_kid)
 
 
 def _jwks(arguments: argparse.Namespace) -> int:
@@ -224,7 +285,7 @@ def _jwks(arguments: argparse.Namespace) -> int:
     from jotgate.keys.publish import write_jwks
 
     ring = _opened(arguments, reading=True)
-    if _epoch(ring) is None:
+    if epoch_of(ring) is None:
         raise UsageError(
             "the epochs of this ring are counted elsewhere, and a document without the epoch would let verifiers "
             "accept what was taken back: publish from the issuer's own process, with jwks_app or write_jwks"
@@ -251,75 +312,24 @@ def _opened(arguments: argparse.Namespace, *, reading: bool = False, makes_keys:
     if not RingStore(arguments.directory).exists():
         raise UsageError(f"{_shown(arguments)} has no key ring; jotgate keys init makes one")
     passphrase = None if reading else password_from(arguments.password_env)
-    ring = KeyRing(arguments.directory, passphrase=passphrase, check_keys=False)
-    if makes_keys and passphrase is None and ring.protection != "none":
-        raise UsageError(_LOCKED.get(ring.protection, _KEPT_BY_THE_ISSUER))
+    ring = KeyRing(arguments.directory, check_keys=False)
+    if passphrase is not None:
+        if ring.protection == "none":
+            raise UsageError("the ring is not encrypted: leave --password-env out")
+        if ring.protection not in LOCKED:
+            raise UsageError("the private keys of this ring have no passphrase: leave --password-env out")
+        ring = KeyRing(arguments.directory, passphrase=passphrase, check_keys=False)
+    if makes_keys:
+        _refuse_locked(ring, arguments, "rotate" if arguments.action == "rotate" else "stage a key")
     return ring
+
+
+def _refuse_locked(ring: KeyRing, arguments: argparse.Namespace, do: str, because: str = "") -> None:
+    """Refuse what needs private keys that are encrypted by what was not given."""
+    if ring.protection != "none" and arguments.password_env is None:
+        raise UsageError(because + LOCKED.get(ring.protection, _KEPT_BY_THE_ISSUER.format(do=do)))
 
 
 def _shown(arguments: argparse.Namespace) -> str:
     shown = shown_path(arguments.directory)
     return "the directory" if shown is None else printable(shown)
-
-
-def _show(ring: KeyRing, arguments: argparse.Namespace, *, done: bool | None = None, said: str | None = None) -> int:
-    """Print the ring as it is now, and whether the action did anything."""
-    from jotgate._clock import now
-
-    moment = now()
-    screen = Screen()
-    if arguments.json:
-        screen.json_line(
-            ({} if done is None else {"done": done})
-            | {
-                "keys": [record._asdict() for record in ring.keys],
-                "epoch": _epoch(ring),
-                "may_rotate_at": ring.may_rotate_at,
-                "distrusted": [each._asdict() for each in ring.distrusted],
-                "undestroyed": list(ring.undestroyed),
-                "settings": ring.settings._asdict(),
-            }
-        )
-        return EXIT_OK
-    if said is not None:
-        screen.line(said)
-    rows: list[tuple[str, ...]] = [("kid", "alg", "state", "made", "what next")]
-    rows += [
-        (
-            printable(record.kid),
-            record.alg,
-            record.state,
-            from_now(record.created_at, moment),
-            _what_next(record, ring, moment),
-        )
-        for record in ring.keys
-    ]
-    for line in screen.table(rows, numbers=0):
-        screen.line(line)
-    epoch = _epoch(ring)
-    screen.line(f"epoch {'counted elsewhere' if epoch is None else epoch}")
-    for each in ring.distrusted:
-        screen.line(f"distrusted: {printable(each.kid)} ({each.alg}), compromised {from_now(each.at, moment)}")
-    if ring.undestroyed:
-        screen.line(f"private keys still to be destroyed: {', '.join(map(printable, ring.undestroyed))}")
-    return EXIT_OK
-
-
-def _what_next(record: KeyRecord, ring: KeyRing, moment: float) -> str:
-    if record.state == "next":
-        ready = ring.may_rotate_at
-        return "may sign" if ready is None or ready <= moment else f"may sign {from_now(ready, moment)}"
-    if record.state == "active":
-        return f"signs since {utc(record.active_from or 0)}"
-    if record.state == "retiring":
-        return f"gone {from_now(record.gone_at or 0, moment)}"
-    return "prune removes it"
-
-
-def _epoch(ring: KeyRing) -> int | None:
-    from jotgate.errors import PolicyError
-
-    try:
-        return ring.epoch
-    except PolicyError:
-        return None

@@ -21,16 +21,18 @@ Kind = Literal["personal", "payment", "secret", "token", "stale", "permissions",
 MAX_TEXT: Final = 1024
 """Characters of one value; a token travels with every request."""
 
+_READ = "which whoever holds the token can read"
+_OLD = "old as soon as the token is issued"
 _WAYS_OUT: Final[Mapping[Kind, str]] = {
-    "personal": "personal data: encrypt the token (JWE), let resource servers ask for it (introspection, userinfo), or "
-    "look it up on the server by sub",
-    "payment": "a card or bank account number: look it up on the server by sub, or encrypt the token (JWE)",
-    "secret": "a secret or a private key: keep it on the server, and look it up there by sub",
-    "token": "a token inside a token: exchange it (RFC 8693), keep it on the server, or encrypt the outer one (JWE)",
-    "stale": "a price or a balance is old once the token is issued: look it up on the server by sub",
-    "permissions": "fine-grained permissions go stale: issue roles or scopes, and let resource servers look up the "
-    "rest by sub or ask by introspection",
-    "long": f"a value longer than {MAX_TEXT} characters: look it up on the server by sub",
+    "personal": f"personal data, {_READ}: encrypt the token (JWE), let resource servers ask for it (introspection, "
+    "userinfo), or look it up on the server by sub",
+    "payment": f"a card or bank account number, {_READ}: look it up on the server by sub, or encrypt the token (JWE)",
+    "secret": f"a secret or a private key, {_READ}: keep it on the server, and look it up there by sub",
+    "token": f"a token, {_READ} and use: exchange it (RFC 8693), keep it on the server, or encrypt the outer one (JWE)",
+    "stale": f"a price or a balance, which is {_OLD}: look it up on the server by sub",
+    "permissions": f"fine-grained permissions, which are {_OLD}: issue roles or scopes, and let resource servers "
+    "look up the rest by sub or ask by introspection",
+    "long": f"a value of more than {MAX_TEXT} characters, sent with every request: look it up on the server by sub",
 }
 
 
@@ -48,8 +50,8 @@ class Finding(NamedTuple):
 
     @property
     def message(self) -> str:
-        """Why, and what to do instead; holds no value."""
-        return f"whoever holds the token can read it, and this is {_WAYS_OUT[self.kind]}; or name the claim in readable"
+        """What it is, why not, and what to do instead; holds no value. Errors add the path."""
+        return f"the token would hold {_WAYS_OUT[self.kind]}; readable lets a claim through; found in"
 
 
 class Guard:
@@ -234,10 +236,13 @@ _REGISTRY = """
 _IBAN_LENGTHS = {each[:2]: int(each[2:]) for each in _REGISTRY.split()}
 # The account of a machine has the form of an address, and is nobody's.
 _MACHINES = (".gserviceaccount.com",)
-_EMAIL = re.compile(r"(?:mailto:)?[\w.!#$%&'*+/=?^`{|}~-]{1,64}@(?:[\w-]{1,63}\.)+[^\W\d_][\w-]{1,62}")
+_DOMAIN = r"(?:[\w-]{1,63}\.)+[^\W\d_][\w-]{1,62}"
+_EMAIL = re.compile(rf"(?:mailto:)?[\w.!#$%&'*+/=?^`{{|}}~-]{{1,64}}@{_DOMAIN}")
+# In a longer text, and neither the user of a URL or of a copy by ssh (git@github.com:x/y) nor a path.
+_EMAIL_WITHIN = re.compile(rf"(?<![\w.+%/@-])[\w.+%-]{{1,64}}@{_DOMAIN}(?![\w@/-]|:[\w/~])")
 _PRIVATE_KEY = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----", re.ASCII)
-# A signed token has two parts that begin as JSON objects do; an encrypted one (JWE) has five parts, and only one such.
-_TOKEN_TEXT = re.compile(r"(?<![\w.-])eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*(?![\w.-])", re.ASCII)
+# The header of a compact JWS or JWE: the beginning of a JSON object in base64url, and two dots behind it at least.
+_TOKEN_HEADER = re.compile(r"(?<![\w-])e[w-z0-9_-][\w-]{10,}(?=\.[\w-]*\.)", re.ASCII)
 _CREDENTIAL = re.compile(
     r"(?<![A-Za-z0-9])(?:"
     r"(?:AKIA|ASIA)[A-Z0-9]{16}"  # AWS
@@ -273,7 +278,29 @@ def _is_iban(text: str) -> bool:
 
 
 def _is_email(text: str) -> bool:
-    return "@" in text and _EMAIL.fullmatch(text) is not None and not text.endswith(_MACHINES)
+    if "@" not in text:
+        return False
+    if _EMAIL.fullmatch(text):
+        return not text.endswith(_MACHINES)
+    return any(not found[0].endswith(_MACHINES) for found in _EMAIL_WITHIN.finditer(text))
+
+
+def _has_token(text: str) -> bool:
+    """Whether there is a JWS, whatever its payload, or a JWE, which its holder can use without reading it."""
+    return any(_is_header(found[0]) for found in _TOKEN_HEADER.finditer(text))
+
+
+def _is_header(part: str) -> bool:
+    import binascii
+
+    import orjson
+
+    try:
+        # Not strictly: padding bits that a verifier refuses make a token no less readable.
+        header = orjson.loads(binascii.a2b_base64(part.replace("-", "+").replace("_", "/") + "=="))
+    except ValueError:
+        return False
+    return isinstance(header, dict) and isinstance(header.get("alg"), str)
 
 
 def _is_private_jwk(members: Mapping[str, Any]) -> bool:
@@ -283,7 +310,7 @@ def _is_private_jwk(members: Mapping[str, Any]) -> bool:
 
 SHAPES: Final[tuple[tuple[Callable[[str], object], Kind], ...]] = (
     (_PRIVATE_KEY.search, "secret"),
-    (_TOKEN_TEXT.search, "token"),
+    (_has_token, "token"),
     (_CREDENTIAL.search, "secret"),
     (_is_email, "personal"),
     (_is_card, "payment"),

@@ -13,7 +13,7 @@ from .._engine import verify_payload
 from ..binding import binding_for
 from ..errors import InvalidKeyError, InvalidSignatureError, PolicyError, StoreUnavailableError, TokenError
 from ..jws import encoded, sign
-from ..keys.algorithms import ALGORITHMS
+from ..keys.algorithms import ALGORITHMS, expand
 from ..keys.ring_feed import asked
 from ..keys.signers import public_of
 from ..policy import ANY, Policy
@@ -26,6 +26,7 @@ __all__ = ["Issuer", "SigningKeys"]
 
 MAX_LIFETIME: Final = 900
 """Seconds that a token lives at most where the policy does not say."""
+DEFAULT_LIFETIME: Final = 600
 
 _RFC9068_TYP: Final = "at+jwt"
 _RESERVED: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "epoch", "client_id"})
@@ -62,7 +63,8 @@ class Issuer:
         keys: A ``SigningKey``; a ``Signer``, for a key in a KMS or an HSM; or a ``KeyRing``, whose ``signer`` is asked
             for every token. With an HMAC secret whoever verifies can issue as well.
         policy: What those who verify demand. None: any audience and type, and lifetimes up to 900 seconds, which is
-            also the limit where a policy has no ``max_lifetime``.
+            also the limit where a policy has no ``max_lifetime``. If the waiting key of a ring gets an algorithm later
+            that it does not allow, that is logged once, as a warning of ``jotgate.issuing``.
         typ: The ``typ`` header. ``at+jwt`` is the profile of RFC 9068: every token names its ``client_id``.
         epochs: Counts the epochs for a key that does not; without it they are 0.
         guard: What happens to a claim that does not belong into a readable token: ``raise``, ``warn`` or ``off``.
@@ -70,14 +72,26 @@ class Issuer:
 
     Raises:
         PolicyError: ``invalid_policy``: an argument is not what it should be; ``wrong_issuer``, ``invalid_claim`` (the
-            ``typ``), ``algorithm_not_allowed``, ``too_large``: the policy would refuse every token.
+            ``typ``), ``algorithm_not_allowed``, ``too_large``: the policy would refuse every token, or those of the
+            key that signs next.
         InvalidKeyError: ``invalid_key``: `keys` does not sign, or its signature is not one of its public key.
         UndecidedError: ``undecided``, ``store_unavailable``: the signer or the key ring failed.
 
     Spec: RFC 7519 section 4.1; RFC 8725 section 3; RFC 9068 section 2.
     """
 
-    __slots__ = ("_epoch_now", "_guard", "_issuer", "_policy", "_proved", "_ring", "_signer_now", "_typ")
+    __slots__ = (
+        "_epoch_now",
+        "_guard",
+        "_issuer",
+        "_next_algorithm",
+        "_policy",
+        "_proved",
+        "_ring",
+        "_signer_now",
+        "_typ",
+        "_without_limit",
+    )
 
     def __init__(
         self,
@@ -93,12 +107,19 @@ class Issuer:
         self._issuer = _text("issuer", issuer)
         self._typ = _text("typ", typ)
         self._policy = _effective(policy)
+        self._without_limit = policy is None or policy.max_lifetime is None
         self._guard = Guard(guard, readable)
         self._signer_now, self._epoch_now = _sources(keys, epochs)
         self._ring: Any = keys if hasattr(keys, "settings") else None
         self._proved: Signer | None = None
         self._refuse_own_claims()
         self._prove(self._signing()[0])
+        self._next_algorithm: str | None = None
+        if self._ring is not None:
+            self._next_algorithm = self._ring.settings.algorithm
+            refused = self._refused_next()
+            if refused is not None:
+                raise PolicyError(refused, "algorithm_not_allowed")
 
     @property
     def issuer(self) -> str:
@@ -110,7 +131,7 @@ class Issuer:
         subject: str,
         audience: str | Collection[str],
         claims: Mapping[str, Any] | None = None,
-        lifetime: int = 600,
+        lifetime: int | None = None,
         *,
         client_id: str | None = None,
         not_before: bool = False,
@@ -121,8 +142,8 @@ class Issuer:
             subject: ``sub``: whom the token is about, by an identifier that says nothing else.
             audience: ``aud``: whom it is for, one or several.
             claims: More claims; none of those that the issuer writes.
-            lifetime: Whole seconds from now until it expires: at most the policy's ``max_lifetime``, and with a
-                ``KeyRing`` its ``token_lifetime``.
+            lifetime: Whole seconds from now until it expires: at most the policy's ``max_lifetime`` (900 without
+                one), and with a ``KeyRing`` its ``token_lifetime``. None: 600, or the lowest of these if that is less.
             client_id: ``client_id``: the OAuth client that asked for it; must be given with ``typ="at+jwt"``.
             not_before: Write ``nbf``, five seconds before ``iat``. Leave it out unless somebody demands it: a verifier
                 whose clock is behind refuses such a token.
@@ -141,7 +162,7 @@ class Issuer:
         Cost: one signature, and some 30 us for a few claims; half of it is the guard.
         """
         now_ns = wall_ns_now()
-        self._check_lifetime(lifetime)
+        lifetime = self._lifetime(lifetime)
         signer, epoch = self._signing()
         members = self._members(subject, audience, client_id, epoch)
         issued = now_ns // 1_000_000_000
@@ -180,13 +201,55 @@ class Issuer:
         if len(text) > self._policy.max_token_bytes:
             raise PolicyError("the token is longer than the policy's max_token_bytes: look it up by sub", "too_large")
 
-    def _check_lifetime(self, lifetime: int) -> None:
+    def _lifetime(self, lifetime: int | None) -> int:
+        """Return how long a token lives; what the policy itself says of it, it says later."""
+        longest: float | None = None
+        if self._ring is not None:
+            settings = self._ring.settings
+            longest = settings.token_lifetime
+            if settings.algorithm != self._next_algorithm:
+                self._next_algorithm = settings.algorithm
+                self._warn_of_next()
+        if lifetime is None:
+            return max(
+                1,
+                int(min(DEFAULT_LIFETIME, self._policy.max_lifetime or DEFAULT_LIFETIME, longest or DEFAULT_LIFETIME)),
+            )
         if type(lifetime) is not int or lifetime < 1:
             raise PolicyError("lifetime takes a whole number of seconds above 0")
-        if self._ring is not None and lifetime > self._ring.settings.token_lifetime:
+        wanted = min(lifetime, _FAR)  # a number of many digits cannot be written
+        if self._without_limit and lifetime > MAX_LIFETIME:
             raise PolicyError(
-                "the key ring does not publish its keys for as long: see its token_lifetime", "lifetime_too_long", "exp"
+                f"lifetime is {wanted} s, and {MAX_LIFETIME} s is the limit where no policy sets max_lifetime: give "
+                f"the issuer the verifiers' policy with max_lifetime={wanted}",
+                "lifetime_too_long",
+                "exp",
             )
+        if longest is not None and lifetime > longest:
+            raise PolicyError(
+                f"lifetime is {wanted} s, and the key ring publishes its keys for tokens of up to {longest:g} s: "
+                f"reconfigure(token_lifetime={wanted}) of the ring raises that",
+                "lifetime_too_long",
+                "exp",
+            )
+        return lifetime
+
+    def _refused_next(self) -> str | None:
+        """What is wrong with the algorithm of the ring's new keys, which the waiting one has; None for nothing."""
+        if not set(expand(self._next_algorithm)).isdisjoint(self._policy._canonical):
+            return None
+        return (
+            f"the key ring's next key signs with {self._next_algorithm}, which the policy does not allow: every token "
+            "will be refused once it signs; allow both algorithms, at every verifier first"
+        )
+
+    def _warn_of_next(self) -> None:
+        """Say it of an algorithm that was staged since: refusing would be the outage that it warns of."""
+        refused = self._refused_next()
+        if refused is not None:
+            import logging
+
+            logging.getLogger("jotgate.issuing").warning(refused)
 
     def _signing(self) -> tuple[Signer, int]:
         """Return a signer and the epoch in which it signs: a token of one with another would be refused."""

@@ -11,8 +11,9 @@ Beside them, for keys that change: ``feed`` (how verifiers learn of it) and ``re
 asked and what an answer says), ``urls`` (where keys may be fetched from), ``fetch`` (the one place that does),
 ``caching`` (how long an answer lasts) and ``discovery`` (where an issuer says that its keys are).
 
-An issuer's own: ``ring`` (the public face), ``lifecycle`` (states and steps, without I/O), ``ring_feed`` (its reading
-side), ``ring_writer`` (its writing side), ``ring_store`` and ``manifest`` (the directory and its one file), ``files``
-(what survives a kill), ``signers`` (private keys in files, and what is asked of signers elsewhere) and ``maintenance``.
+An issuer's own: ``ring`` (the public face), ``ring_arguments`` (what it is opened with), ``lifecycle`` (states and
+steps, without I/O), ``ring_feed`` (its reading side), ``ring_writer`` (its writing side), ``ring_store`` and
+``manifest`` (the directory and its one file), ``files`` (what survives a kill), ``signers`` (private keys in files, and
+what is asked of signers elsewhere) and ``maintenance``.
 What verifiers fetch of it: ``public_document`` (public members only) and ``publish`` (over HTTP, or as a file).
 """

@@ -1,7 +1,7 @@
 """Files that survive a kill at any byte: private ones that only their owner reads, and public ones never half-written.
 
-POSIX only, and so is whoever imports this at its top; ``fcntl`` is imported on first use. No error here holds a path:
-what was meant to be one may be a secret in the wrong place.
+POSIX only, and so is whoever imports this at its top; ``fcntl`` is imported on first use. Errors about the directory
+name it, by `quoted`, which the command line takes out where a secret may stand in its place; others name no path.
 """
 
 from __future__ import annotations
@@ -30,6 +30,13 @@ def require_posix() -> None:
         raise PolicyError("a key ring in a directory needs POSIX file locks and modes, which this system has not")
 
 
+def quoted(path: Path) -> str:
+    """Return a path as it is written in errors, so that it can be pasted into a shell."""
+    import shlex
+
+    return shlex.quote(str(path))
+
+
 def unavailable(doing: str, error: OSError) -> StoreUnavailableError:
     """Return the error for what the operating system refused, without the path."""
     return StoreUnavailableError(f"cannot {doing}: {error.strerror or type(error).__name__}")
@@ -48,7 +55,8 @@ def make_private_directory(path: Path) -> None:
     except FileExistsError:
         pass
     except OSError as error:
-        raise PolicyError(f"cannot make the key ring's directory: {error.strerror}") from None
+        advice = "; make the parent directory first" if isinstance(error, FileNotFoundError) else ""
+        raise PolicyError(f"cannot make the directory {quoted(path)}: {error.strerror}{advice}") from None
     check_private_directory(path)
 
 
@@ -62,18 +70,19 @@ def check_private_directory(path: Path) -> None:
     try:
         found = os.stat(path)
     except OSError as error:
-        raise unavailable("look at the key ring's directory", error) from None
+        raise unavailable(f"look at the directory {quoted(path)}", error) from None
     if not stat.S_ISDIR(found.st_mode):
-        raise InvalidKeyError("the key ring's path is not a directory")
-    _check_owner(found, "the key ring's directory", "0700")
+        raise InvalidKeyError(f"{quoted(path)} is not a directory")
+    _check_owner(found, f"the directory {quoted(path)}", f"chmod 700 {quoted(path)}")
 
 
-def read_private(path: Path, what: str) -> tuple[bytes, os.stat_result]:
+def read_private(path: Path, what: str, *, if_open: str = "") -> tuple[bytes, os.stat_result]:
     """Read a file that nobody else can read.
 
     Args:
         path: Of the file.
         what: What it is, for errors.
+        if_open: What to do besides ``chmod`` if others could read it.
 
     Returns:
         Its content, and its state when it was opened.
@@ -93,7 +102,7 @@ def read_private(path: Path, what: str) -> tuple[bytes, os.stat_result]:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise InvalidKeyError(f"{what} is not a regular file")
-        _check_owner(found, what, "0600")
+        _check_owner(found, what, f"chmod 600 {path.name} in the ring{if_open}")
         if found.st_size > _LARGEST_BYTES:
             raise InvalidKeyError(f"{what} is larger than {_LARGEST_BYTES >> 20} MiB")
         with open(descriptor, "rb", closefd=False) as stream:
@@ -228,8 +237,8 @@ class WriterLock:
             os.close(descriptor)
 
 
-def _check_owner(found: os.stat_result, what: str, mode: str) -> None:
+def _check_owner(found: os.stat_result, what: str, remedy: str) -> None:
     if found.st_uid != os.geteuid():
         raise InvalidKeyError(f"{what} belongs to user {found.st_uid}: run as that user")
     if found.st_mode & _OTHERS:
-        raise InvalidKeyError(f"{what} is open to other users: its mode must be {mode}, and whoever read it knows it")
+        raise InvalidKeyError(f"{what} is open to other users (mode {stat.S_IMODE(found.st_mode):04o}): {remedy}")

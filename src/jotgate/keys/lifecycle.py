@@ -105,7 +105,8 @@ class Compromise(NamedTuple):
     epoch: int | None
     """The epoch begun, before which no token counts; None: the counter that is kept elsewhere has yet to advance."""
     residual_until: float
-    """Until then somebody else's JWKS cache may still hold the key."""
+    """Until then somebody else's JWKS cache may still hold the key. A ``RemoteKeySet`` that cannot reach your endpoint
+    holds it for its ``lifetime`` and ``max_stale``."""
     refused_until: float | None
     """Until then somebody else's JWKS cache may not hold the new active key yet, and refuse good tokens; None: all have
     it."""
@@ -251,11 +252,12 @@ def waiting_to_rotate(state: RingState, now: float) -> Key:
     """
     waiting, ready = state.waiting, state.may_rotate_at
     if waiting is None or ready is None:
-        raise PolicyError("the key ring has no waiting key; maintain() makes one")
+        raise PolicyError("no key waits in the ring; maintain() makes one")
     if now < ready:
         raise PolicyError(
             f"the waiting key may sign in {math.ceil(ready - now)} s (Unix time {math.ceil(ready)}), when it has been "
-            f"published for {state.settings.publish_ahead:g} s; only compromise(kid) is faster"
+            f"published for {state.settings.publish_ahead:g} s; only compromise(kid) is faster, and takes back every "
+            "token"
         )
     return waiting
 

@@ -6,18 +6,20 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, final
+from typing import TYPE_CHECKING, Self, final
 
 from .._clock import now
 from ..errors import JotgateError, PolicyError, StoreUnavailableError
 from . import lifecycle
 from .document import EPOCH_MEMBER
+from .files import quoted
 from .key import SigningKey
-from .lifecycle import Compromise, KeyRecord, Maintained, Protection, RingState, Settings
+from .lifecycle import Compromise, KeyRecord, Maintained, Protection, Settings
+from .ring_arguments import given_settings, keeper_of, protection_of, refuse_other_settings
 from .ring_feed import EPOCHS_ELSEWHERE, RingFeed, asked, known_epoch
 from .ring_store import RingStore
 from .ring_writer import Draft, found, writing
-from .signers import FileKeys, UnknownKeys, loaded
+from .signers import FileKeys, loaded, look_at
 
 if TYPE_CHECKING:
     from ..stores.protocol import EpochCounter, KeyWrap, PrivateKeys, Signer
@@ -40,7 +42,7 @@ class KeyRing(RingFeed):
     Args:
         path: The directory: mode 0700, files 0600, yours.
         create: Make a ring if there is none there.
-        algorithm: What new keys sign with (``ES256``); not of shared secrets.
+        algorithm: What new keys sign with; not of shared secrets. None: as `adopt` does, else ``ES256``.
         publish_ahead: Seconds that a key is published before it signs (86400); at least 3600 and `cache_time`.
         token_lifetime: Seconds that a token lives at most (900).
         leeway: Seconds of clock skew that verifiers forgive (60).
@@ -56,7 +58,7 @@ class KeyRing(RingFeed):
         check_keys: Load the active private key at once; False opens a ring that is to be repaired.
 
     The settings are kept in the ring when it is made, and need not be given again. Without what its private keys are
-    kept by, a ring can be opened to publish, to verify, and to drop a key.
+    kept by, a ring can be opened to publish, to verify, and to drop a key while another waits.
 
     Raises:
         PolicyError: ``invalid_policy``: there is no ring and `create` is not True; a setting is out of range, or given
@@ -88,7 +90,7 @@ class KeyRing(RingFeed):
         adopt: SigningKey | None = None,
         check_keys: bool = True,
     ) -> None:
-        given = _given(
+        given = given_settings(
             algorithm=algorithm,
             publish_ahead=publish_ahead,
             token_lifetime=token_lifetime,
@@ -96,19 +98,21 @@ class KeyRing(RingFeed):
             cache_time=cache_time,
             allow_short_times=allow_short_times,
         )
-        protection = _protection(passphrase, wrap, private_keys)
+        protection = protection_of(passphrase, wrap, private_keys)
         store = RingStore(path)
         keys = FileKeys(store.path, protection, passphrase, wrap) if private_keys is None else private_keys
         if adopt is not None and not create:
             raise PolicyError("adopt is for a ring that is made; stage lets a key of yours wait")
         if not store.exists():
             if not create:
-                raise PolicyError("there is no key ring in this directory, and none is to be made (create)")
-            found(store, keys, Settings(**given), protection, counts_epochs=epochs is None, adopt=adopt)
+                raise PolicyError(f"there is no key ring in {quoted(store.path)}; create=True makes one")
+            as_adopted = {"algorithm": adopt.alg} if isinstance(adopt, SigningKey) else {}
+            made_with = Settings(**(as_adopted | given))
+            found(store, keys, made_with, protection, counts_epochs=epochs is None, adopt=adopt)
         super().__init__(store, epochs)
         state = self._snapshot.state
-        _refuse_other_settings(state, given)
-        self._keeper = _chosen(state, protection, keys, store)
+        refuse_other_settings(state, given)
+        self._keeper = keeper_of(state, protection, keys, store)
         self._maintenance: list[Maintenance] = []
         self._proved = False
         self._signer: Signer | None = None
@@ -140,6 +144,24 @@ class KeyRing(RingFeed):
     def undestroyed(self) -> tuple[str, ...]:
         """Kids of private keys that are still to be destroyed; the next writer tries again."""
         return self._current().state.condemned
+
+    def problems(self) -> dict[str, str]:
+        """Look at every private key that is still kept: is it there, its owner's alone, and the manifest's?
+
+        Returns:
+            What is wrong, by kid; empty if nothing is. Without the passphrase or wrap only that the file is there and
+            its owner's alone is known, without the keeper nothing.
+        """
+        wrong = {}
+        for key in self._current().state.keys:
+            try:
+                if key.has_private:
+                    look_at(self._keeper, key)
+            except JotgateError as error:
+                wrong[key.kid] = str(error)
+        self._look()
+        kept = {key.kid for key in self._current().state.keys if key.has_private}
+        return {kid: problem for kid, problem in wrong.items() if kid in kept}  # not what went meanwhile
 
     @property
     def may_rotate_at(self) -> float | None:
@@ -343,7 +365,7 @@ class KeyRing(RingFeed):
         Raises:
             PolicyError: ``invalid_policy``: out of range.
         """
-        given = _given(
+        given = given_settings(
             publish_ahead=publish_ahead,
             token_lifetime=token_lifetime,
             leeway=leeway,
@@ -402,35 +424,3 @@ class _RingEpochs:
             epoch = draft.state.epoch + 1
             draft.state = draft.state._replace(epoch=epoch)
         return epoch
-
-
-def _given(**settings: Any) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if value is not None}
-
-
-def _refuse_other_settings(state: RingState, given: dict[str, Any]) -> None:
-    for name, value in given.items():
-        kept = getattr(state.settings, name)
-        if kept != value:
-            changed = "stage" if name == "algorithm" else "reconfigure"
-            raise PolicyError(f"{name} is {value!r} here and {kept!r} in the key ring: leave it out, or see {changed}")
-
-
-def _protection(passphrase: object, wrap: object, private_keys: object) -> Protection:
-    ways: dict[Protection, object] = {"passphrase": passphrase, "wrap": wrap, "elsewhere": private_keys}
-    given = [way for way, value in ways.items() if value is not None]
-    if len(given) > 1:
-        raise PolicyError("give one of passphrase, wrap and private_keys")
-    if passphrase is not None and (not isinstance(passphrase, str | bytes) or not passphrase):
-        raise PolicyError("passphrase is str or bytes, and not empty")
-    return given[0] if given else "none"
-
-
-def _chosen(state: RingState, given: Protection, keys: PrivateKeys, store: RingStore) -> PrivateKeys:
-    if given == state.protection:
-        return keys
-    if given == "none":
-        return UnknownKeys() if state.protection == "elsewhere" else FileKeys(store.path, state.protection)
-    raise PolicyError(
-        f"the private keys of this ring are kept otherwise ({state.protection}) than this asks for ({given})"
-    )

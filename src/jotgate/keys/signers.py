@@ -86,13 +86,23 @@ class FileKeys:
             PolicyError: ``invalid_policy``: what it was sealed by was not given.
         """
         self._refuse_locked()
-        data, _ = read_private(self._file(kid), f"the private key {kid!r} of the key ring")
+        data = self.read(kid)
         try:
             if self._wrap is None:
                 return SigningKey.from_pem(data, alg=algorithm, kid=kid, password=self._passphrase)
             return SigningKey.from_pem(self._unwrapped(data), alg=algorithm, kid=kid)
         except InvalidKeyError as error:
             raise InvalidKeyError(f"the private key {kid!r} of the key ring cannot be used: {error}") from None
+
+    def read(self, kid: str) -> bytes:
+        """Return what is in the file of a key.
+
+        Raises:
+            InvalidKeyError: ``invalid_key``: the file is open to others, or a link.
+            StoreUnavailableError: ``store_unavailable``: it is not there or cannot be read.
+        """
+        what = f"the private key {kid!r} of the key ring"
+        return read_private(self._file(kid), what, if_open="; whoever read it can sign")[0]
 
     def destroy(self, kid: str) -> None:
         """Remove a file; what lay in it may still be on the disk."""
@@ -175,6 +185,18 @@ def loaded(keys: PrivateKeys, key: Key) -> Signer:
     if public_of(signer).thumbprint() != key.thumbprint or signer.kid != key.kid:
         raise InvalidKeyError(f"the private key {key.kid!r} is not the key that the manifest of the key ring names")
     return signer
+
+
+def look_at(keys: PrivateKeys, key: Key) -> None:
+    """Load a key of the manifest, or look at what can be seen of it without what it is encrypted by.
+
+    Raises:
+        JotgateError: as `loaded`.
+    """
+    if isinstance(keys, FileKeys) and keys.is_locked:
+        keys.read(key.kid)
+    elif not isinstance(keys, UnknownKeys):
+        loaded(keys, key)
 
 
 def public_of(signer: Signer) -> VerificationKey:

@@ -10,6 +10,7 @@ from support import NOW, clock_at
 from jotgate import KeyRing, KeySet, SigningKey
 
 DAY = 86400
+MAINTAINS = "jotgate keys rotate DIR --if-due 90"
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def test_init_makes_a_private_ring_and_shows_it(run, tmp_path):
     heading, active, waiting, epoch = ran.out.splitlines()
     assert heading.split() == ["kid", "alg", "state", "made", "what", "next"]
     assert " active " in active
-    assert "may sign in 2 h" in waiting
+    assert "may not sign before 2023-11-15 00:13:20Z (in 2 h)" in waiting
     assert epoch == "epoch 0"
     settings = KeyRing(tmp_path / "ring").settings
     assert (settings.algorithm, settings.cache_time, settings.publish_ahead) == ("EdDSA", 1800, 7200)
@@ -49,6 +50,18 @@ def test_init_goes_on_with_a_key_that_signs_already(run, tmp_path, file):
     path = file(json.dumps(key.to_jwk(private=True)), "key.jwk")
     assert run("keys", "init", tmp_path / "ring", "--alg", "RS256", "--key", path).code == 0
     assert KeyRing(tmp_path / "ring").signer().kid == "2019"
+    assert run("keys", "init", tmp_path / "as-the-key", "--key", path).code == 0
+    shown = run("keys", "list", tmp_path / "as-the-key", "--json").json()
+    assert [each["alg"] for each in shown["keys"]] == ["RS256", "RS256"]
+    unnamed = {name: value for name, value in key.to_jwk(private=True).items() if name != "alg"}
+    ran = run("keys", "init", tmp_path / "open", "--key", file(json.dumps(unnamed), "open.jwk"))
+    assert ran.code == 2
+    assert "say the one with --alg" in ran.err
+    assert not (tmp_path / "open").exists()
+    curve = SigningKey.generate("ES384", kid="c").to_jwk(private=True)
+    del curve["alg"]
+    assert run("keys", "init", tmp_path / "curve", "--key", file(json.dumps(curve), "curve.jwk")).code == 0
+    assert KeyRing(tmp_path / "curve").settings.algorithm == "ES384"
     wrong = file(json.dumps(key.to_jwk()), "public.jwk")
     ran = run("keys", "init", tmp_path / "other", "--alg", "RS256", "--key", wrong)
     assert ran.code == 2
@@ -75,6 +88,36 @@ def test_what_a_ring_is_not_made_with(run, tmp_path, options, told):
     assert not (tmp_path / "ring").exists()
 
 
+@pytest.mark.parametrize("action", ["init", "stage"])
+def test_algorithms_are_those_that_a_ring_takes(run, ring, action):
+    assert "HS256" not in run("keys", action, "--help").out
+    where = ring if action == "stage" else ring.parent / "other"
+    for name, told in (("HS256", "no public half; choose from"), ("XYZ", "choose from"), ("es256", "mean ES256?")):
+        ran = run("keys", action, where, "--alg", name)
+        assert ran.code == 2
+        assert told in ran.err
+        assert "HS" not in ran.err
+
+
+def test_list_looks_at_the_private_keys(run, ring):
+    before = kids(run, ring)
+    assert run("keys", "list", ring, "--json").json()["problems"] == {}
+    (ring / f"{before['active']}.pem").chmod(0o644)
+    ran = run("keys", "list", ring)
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert "active" in ran.out
+    assert f"(mode 0644): chmod 600 {before['active']}.pem" in ran.err
+    assert f"jotgate keys compromise DIR {before['active']}" in ran.err
+    (ring / f"{before['active']}.pem").chmod(0o600)
+    (ring / f"{before['next']}.pem").unlink()
+    ran = run("keys", "list", ring)
+    assert ran.code == 1
+    assert "jotgate keys stage DIR" in ran.err
+    ran = run("keys", "list", ring, "--json")
+    assert ran.code == 1
+    assert ran.json()["problems"].keys() == {before["next"]}
+
+
 def test_list_in_json_has_what_may_happen_when(run, ring):
     shown = run("keys", "list", ring, "--json").json()
     assert [key["state"] for key in shown["keys"]] == ["active", "next"]
@@ -87,8 +130,13 @@ def test_rotate_only_when_the_key_was_published_long_enough(run, ring):
     before = kids(run, ring)
     ran = run("keys", "rotate", ring)
     assert (ran.code, ran.out) == (1, "")
-    assert "in 1 d" in ran.err
-    assert "2023-11-15" in ran.err
+    assert "the waiting key may not sign before 2023-11-15 22:13:20Z (in 1 d)" in ran.err
+    assert "takes back every token" in ran.err
+    ran = run("keys", "rotate", ring, "--json")
+    assert (ran.code, ran.err) == (1, "")
+    refusal = ran.json()
+    assert refusal.pop("reason").startswith("too early: ")
+    assert refusal == {"ok": False, "done": False, "code": "too_early", "may_rotate_at": NOW + DAY}
     assert kids(run, ring) == before
     with clock_at(NOW + DAY):
         ran = run("keys", "rotate", ring)
@@ -100,6 +148,34 @@ def test_rotate_only_when_the_key_was_published_long_enough(run, ring):
         assert run("keys", "rotate", ring, "--json").code == 1
 
 
+def test_who_comes_second_is_told_from_when_on(run, tmp_path):
+    """Two rotate at once: however short the times are, the second is never told that the key may sign now."""
+    ring = KeyRing(
+        tmp_path / "ring", create=True, publish_ahead=0.5, cache_time=0.5, token_lifetime=1, allow_short_times=True
+    )
+    with clock_at(NOW + 1):
+        ring.rotate()
+        ran = run("keys", "rotate", tmp_path / "ring")
+        assert ran.code == 1
+        assert "may not sign before 2023-11-14 22:13:22Z (in 1 s)" in ran.err
+    with clock_at(NOW + 2):
+        assert " may sign\n" in run("keys", "list", tmp_path / "ring").out
+
+
+def test_rotate_without_a_waiting_key(run, ring, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("jotgate.keys.signers.create_private", fail)
+        assert f"no key ({MAINTAINS} makes one)" in run("keys", "compromise", ring, kids(run, ring)["active"]).out
+    ran = run("keys", "rotate", ring)
+    assert ran.code == 2
+    assert MAINTAINS in ran.err
+    ran = run("keys", "rotate", ring, "--if-due", 90)
+    assert ran.out.startswith(f"not due; nothing to rotate; made the waiting key {kids(run, ring)['next']}\n")
+
+
 def test_rotate_if_due_is_for_cron(run, ring):
     before = kids(run, ring)
     ran = run("keys", "rotate", ring, "--if-due", 90)
@@ -107,9 +183,14 @@ def test_rotate_if_due_is_for_cron(run, ring):
     assert ran.out.startswith("not due")
     assert run("keys", "rotate", ring, "--if-due", 90, "--json").json()["done"] is False
     with clock_at(NOW + 90 * DAY):
-        assert run("keys", "rotate", ring, "--if-due", 90, "--json").json()["done"] is True
+        shown = run("keys", "rotate", ring, "--if-due", 90, "--json").json()
+        assert (shown["done"], shown["rotated_to"]) == (True, before["next"])
+        assert (shown["made_next"], shown["removed"]) == (None, [])
         assert kids(run, ring)["active"] == before["next"]
         assert run("keys", "rotate", ring, "--if-due", 90).out.startswith("not due")
+    with clock_at(NOW + 91 * DAY):
+        told = run("keys", "rotate", ring, "--if-due", 90).out.splitlines()[0]
+        assert told == f"not due; nothing to rotate; removed {before['active']}"
     assert run("keys", "rotate", ring, "--if-due", 0).code == 2
     assert run("keys", "rotate", ring, "--if-due", "soon").code == 2
 
@@ -126,11 +207,12 @@ def test_compromise_says_what_it_did_and_what_is_left_to_do(run, ring):
     ran = run("keys", "compromise", ring, before["active"])
     assert (ran.code, ran.err) == (0, "")
     for told in (
-        f"dropped ES256 key {before['active']} (active) for ever",
+        f"dropped ES256 key {before['active']} (active) for ever, at 2023-11-14 22:13:20Z",
         f"{before['next']} signs",
         "epoch 1 has begun",
         "may hold the key for 1 h, until 2023-11-14 23:13:22Z",
         "may not have the new key yet",
+        "holds it for its lifetime and max_stale",
         "what to do next",
         "fetch the JWKS again",
     ):
@@ -139,6 +221,10 @@ def test_compromise_says_what_it_did_and_what_is_left_to_do(run, ring):
     assert f"distrusted: {before['active']}" in run("keys", "list", ring).out
     again = run("keys", "compromise", ring, before["active"], "--json").json()
     assert (again["kid"], again["epoch"], again["residual_seconds"]) == (before["active"], 1, 3602)
+    assert (again["at"], again["active_was_published_long_enough"]) == (NOW, False)
+    with clock_at(NOW + DAY):
+        ran = run("keys", "compromise", ring, kids(run, ring)["active"])
+        assert "published long enough" in ran.out
     ran = run("keys", "compromise", ring, "nobody")
     assert (ran.code, ran.out) == (2, "")
     assert "nobody" not in ran.err
@@ -149,7 +235,9 @@ def test_prune(run, ring):
         run("keys", "rotate", ring)
     with clock_at(NOW + 2 * DAY):
         assert "prune removes it" in run("keys", "list", ring).out
-        assert run("keys", "prune", ring).out.startswith("removed 1 keys\n")
+        gone = kids(run, ring)["gone"]
+        assert run("keys", "prune", ring).out.startswith(f"removed {gone}\n")
+        assert run("keys", "prune", ring).out.startswith("removed nothing\n")
         assert "retiring" not in kids(run, ring)
         assert run("keys", "prune", ring, "--json").json()["done"] is False
 
@@ -188,10 +276,50 @@ def test_a_passphrase_comes_from_the_environment(run, tmp_path, monkeypatch):
     active = kids(run, ring)["active"]
     ran = run("keys", "compromise", ring, active)
     assert ran.code == 0
-    assert "no key (the issuer's maintain() makes one) waits" in ran.out
+    assert f"no key ({MAINTAINS} --password-env NAME makes one) waits" in ran.out
+    ran = run("keys", "compromise", ring, kids(run, ring)["active"])
+    assert (ran.code, ran.out) == (2, "")
+    assert "no key waits in its place, so one must be made, and the private keys are encrypted: name" in ran.err
+    assert "--password-env" in ran.err
+    assert run("keys", "rotate", ring).code == run("keys", "rotate", ring, "--if-due", 30).code == 2
     monkeypatch.setenv("JOTGATE_TEST_PASSWORD", "hunter2hunter2")
     assert run("keys", "rotate", ring, "--if-due", 30, *option).code == 0
     assert "next" in kids(run, ring)
+
+
+def test_a_passphrase_is_named_only_where_it_is_needed(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("JOTGATE_TEST_PASSWORD", "hunter2hunter2")
+    option = ["--password-env", "JOTGATE_TEST_PASSWORD"]
+    assert run("keys", "init", tmp_path / "plain").code == 0
+    ran = run("keys", "list", tmp_path / "plain", *option)
+    assert (ran.code, ran.out) == (2, "")
+    assert "the ring is not encrypted: leave --password-env out" in ran.err
+    ring = tmp_path / "ring"
+    assert run("keys", "init", ring, *option).code == 0
+    with clock_at(NOW + 89 * DAY):
+        assert run("keys", "rotate", ring, "--if-due", 90).code == 0
+    with clock_at(NOW + 90 * DAY):
+        ran = run("keys", "rotate", ring, "--if-due", 90)
+        assert ran.code == 2
+        assert "--password-env" in ran.err
+        assert run("keys", "rotate", ring, "--if-due", 90, *option).out.startswith("rotated\n")
+        active = kids(run, ring)["active"]
+        (ring / f"{active}.pem").write_bytes(b"junk")
+        assert run("keys", "list", ring).code == 0  # it is there, and nobody else's
+        ran = run("keys", "list", ring, *option)
+        assert ran.code == 1
+        assert f"jotgate keys compromise DIR {active} --password-env NAME" in ran.err
+
+
+def test_a_directory_that_cannot_be_made(run, tmp_path):
+    ran = run("keys", "init", tmp_path / "none" / "ring")
+    assert ran.code == 2
+    assert f"{tmp_path / 'none' / 'ring'}: No such file or directory; make the parent directory first" in ran.err
+    (tmp_path / "open").mkdir(0o755)
+    (tmp_path / "open").chmod(0o755)
+    ran = run("keys", "init", tmp_path / "open")
+    assert ran.code == 2
+    assert f"chmod 700 {tmp_path / 'open'}" in ran.err
 
 
 def test_a_ring_whose_keys_and_epochs_are_elsewhere(run, tmp_path):
@@ -246,7 +374,7 @@ def test_a_ring_that_cannot_be_used(run, ring):
     ring.chmod(0o755)
     ran = run("keys", "list", ring)
     assert ran.code == 2
-    assert "0700" in ran.err
+    assert f"chmod 700 {ring}" in ran.err
     ring.chmod(0o700)
     (ring / "lock").unlink()
     (ring / "lock").mkdir()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import compact, header, rejects, signing_key, unb64u
+from support import b64u, compact, header, rejects, signing_key, unb64u
 
 from jotgate import Issuer
 from jotgate.errors import PolicyError
@@ -58,6 +58,14 @@ def test_a_name_in_every_style(name: str) -> None:
         ("-----BEGIN PGP PRIVATE KEY BLOCK-----", "secret"),
         (JWT, "token"),
         (f"Bearer {JWT}", "token"),
+        (f"It was {JWT}.", "token"),
+        (compact(header("HS256"), {}), "token"),
+        (b64u(b'{"alg":"none"}') + "..", "token"),
+        (b64u(b'{"alg":"HS256"}') + ".eA.", "token"),
+        (b64u(b'{ "typ":"x", "alg":"HS256"}') + "..c2ln", "token"),
+        (f"eyJmb28iOjEsIngiOjF9.{JWT}", "token"),
+        (JWE, "token"),  # whoever holds it can use it
+        (f"Bearer {JWE}", "token"),
         (f"https://example.com/?token={JWT}", "token"),
         ("4111111111111111", "payment"),
         ("4111 1111 1111 1111", "payment"),
@@ -75,6 +83,10 @@ def test_a_name_in_every_style(name: str) -> None:
         ("zoe@example.com", "personal"),
         ("mailto:zoe@example.com", "personal"),
         ("zoë.ångström+x@mail.exämple.co.uk", "personal"),
+        ("Zoë <zoe@x.example>", "personal"),
+        ("asked by zoe@example.com.", "personal"),
+        ("svc@project.iam.gserviceaccount.com for zoe@example.com", "personal"),
+        ("acct:zoe@example.com, owner", "personal"),
         ("AKIAIOSFODNN7EXAMPLE", "secret"),
         ("key AKIAIOSFODNN7EXAMPLE;", "secret"),
         ("ghp_" + "a1B2" * 9, "secret"),
@@ -103,8 +115,11 @@ def test_each_shape_whatever_it_is_called(value: Any, kind: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        JWE,  # encrypted: the way out, not the mistake
         "eyJhbGciOiJIUzI1NiJ9",
+        "eyJhbGciOiJIUzI1NiJ9.e30",
+        "eyJmb28iOjEsIngiOjF9.e30.c2ln",  # an object, and no alg
+        "eyJhbGciOjcsIngiOjF9.e30.c2ln",
+        "example.export.jotgate.internal",
         "-----BEGIN PUBLIC KEY-----",
         "-----BEGIN CERTIFICATE-----",
         "4111111111111112",  # Luhn
@@ -126,6 +141,9 @@ def test_each_shape_whatever_it_is_called(value: Any, kind: str) -> None:
         "package@1.2.3",
         "https://medium.com/@some.one",
         "git@host:repo/x.git",
+        "git@github.com:jotgate/jotgate.git",
+        "ssh://git@github.com/jotgate/jotgate.git",
+        "run as svc@project.iam.gserviceaccount.com",
         "a@b",
         "https://example.com:8443/path?x=1:2@3",
         "urn:ietf:params:oauth:token-type:jwt",
@@ -209,6 +227,12 @@ def test_the_message_names_the_claim_and_a_way_out_and_no_value() -> None:
                 assert value not in text
             assert "readable" in str(error)
             assert any(way in str(error) for way in ("JWE", "server"))
+    (claims, path) = ({"profile": {"email": "x"}}, "profile.email")
+    assert str(rejects_readable(lambda: issuer.issue("s", "a", claims))) == (
+        "the token would hold personal data, which whoever holds the token can read: encrypt the token (JWE), let "
+        "resource servers ask for it (introspection, userinfo), or look it up on the server by sub; readable lets a "
+        f"claim through; found in: {path}"
+    )
     ways = {kind: Finding("x", kind).message for kind in ("personal", "secret", "stale", "permissions", "token")}
     assert "JWE" in ways["personal"]
     assert "introspection" in ways["permissions"]
@@ -280,6 +304,11 @@ def test_no_value_is_slow_to_look_at() -> None:
         "eyJaaaaaaaa.",
         "a@",
         "a@a.",
+        "a@a.aa ",
+        "a@a.aa:",
+        "eyJaaaaaaaaaaaa.",
+        "eyJhbGciOiJub25lIn0.",
+        "eyJhbGciOjcsIngiOjF9..",
         "4 ",
         "DE89 ",
         "://",

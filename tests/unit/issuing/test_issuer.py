@@ -103,7 +103,7 @@ def test_the_policy_of_the_verifiers_decides() -> None:
     refuses_to_issue("lifetime_too_long", "exp", lambda: issue(SUBJECT, AUDIENCE, lifetime=901))
     assert issue(SUBJECT, AUDIENCE, lifetime=900)
     assert issuer(max_lifetime=3600).issue(SUBJECT, AUDIENCE, lifetime=3600)
-    refuses_to_issue("lifetime_too_long", "exp", lambda: issuer(max_lifetime=60).issue(SUBJECT, AUDIENCE))
+    refuses_to_issue("lifetime_too_long", "exp", lambda: issuer(max_lifetime=60).issue(SUBJECT, AUDIENCE, lifetime=61))
     refuses_to_issue("wrong_subject", "sub", lambda: issuer(subject="x").issue(SUBJECT, AUDIENCE))
     refuses_to_issue("missing_claim", "scope", lambda: issuer(require=["scope"]).issue(SUBJECT, AUDIENCE))
     assert issuer(require=["scope"]).issue(SUBJECT, AUDIENCE, {"scope": ""})
@@ -117,7 +117,35 @@ def test_the_policy_of_the_verifiers_decides() -> None:
     refuses_to_issue(
         "invalid_claim", "exp", lambda: issuer(max_lifetime=10**11).issue(SUBJECT, AUDIENCE, lifetime=10**12)
     )
-    refuses_to_issue("invalid_claim", "exp", lambda: issue(SUBJECT, AUDIENCE, lifetime=10**40))
+    refuses_to_issue("lifetime_too_long", "exp", lambda: issue(SUBJECT, AUDIENCE, lifetime=10**5000))
+
+
+def test_a_lifetime_that_is_too_long_is_told_with_both_numbers(tmp_path: Path) -> None:
+    key = signing_key("HS256")
+    for issuer in (Issuer(ISSUER, key), Issuer(ISSUER, key, policy=policy())):
+        error = refuses_to_issue("lifetime_too_long", "exp", lambda i=issuer: i.issue(SUBJECT, AUDIENCE, lifetime=3600))
+        assert "lifetime is 3600 s, and 900 s is the limit" in str(error)
+        assert "max_lifetime=3600" in str(error)
+    ring = KeyRing(tmp_path / "ring", create=True)
+    long = Issuer(ISSUER, ring, policy=policy("ES256", max_lifetime=3600))
+    error = refuses_to_issue("lifetime_too_long", "exp", lambda: long.issue(SUBJECT, AUDIENCE, lifetime=3600))
+    assert "lifetime is 3600 s" in str(error)
+    assert "up to 900 s: reconfigure(token_lifetime=3600)" in str(error)
+    ring.reconfigure(token_lifetime=3600)
+    assert long.issue(SUBJECT, AUDIENCE, lifetime=3600)
+
+
+@pytest.mark.parametrize(
+    ("max_lifetime", "token_lifetime", "lives"),
+    [(None, 900, 600), (3600, 7200, 600), (60, 900, 60), (3600, 300.5, 300), (60, 30, 30), (3600, 1, 1)],
+)
+def test_a_lifetime_that_is_not_given_is_what_policy_and_ring_allow(
+    tmp_path: Path, max_lifetime: int | None, token_lifetime: float, lives: int
+) -> None:
+    ring = KeyRing(tmp_path / "ring", create=True, token_lifetime=token_lifetime)
+    allowed = policy("ES256", max_lifetime=max_lifetime)
+    claims = parts(Issuer(ISSUER, ring, policy=allowed).issue(SUBJECT, AUDIENCE))[1]
+    assert claims["exp"] - claims["iat"] == lives
 
 
 def test_the_size_limit_is_the_verifier_s() -> None:
@@ -215,7 +243,7 @@ def test_subjects_and_clients_that_are_none(wrong: Any) -> None:
         refuses_to_issue("invalid_policy", None, lambda: issuer.issue("s", "a", client_id=wrong))
 
 
-@pytest.mark.parametrize("wrong", [0, -1, True, 1.5, 600.0, "600", None])
+@pytest.mark.parametrize("wrong", [0, -1, True, 1.5, 600.0, "600"])
 def test_lifetimes_that_are_none(wrong: Any) -> None:
     refuses_to_issue(
         "invalid_policy", None, lambda: Issuer(ISSUER, signing_key("HS256")).issue("s", "a", lifetime=wrong)
@@ -285,12 +313,24 @@ def test_a_key_ring_signs_rotates_and_takes_back(tmp_path: Path, clock: MovingCl
     assert verifier.verify(after)
 
 
-def test_a_key_ring_whose_algorithm_changes_is_held_to_the_policy(tmp_path: Path, clock: MovingClock) -> None:
+def test_a_key_ring_whose_algorithm_changes_is_held_to_the_policy(
+    tmp_path: Path, clock: MovingClock, caplog: pytest.LogCaptureFixture
+) -> None:
     ring = KeyRing(tmp_path / "ring", create=True)
     issuer = Issuer(ISSUER, ring, policy=policy("ES256"))
-    ring.stage("ES384")
-    clock.advance(86_400)
+    both = Issuer(ISSUER, ring, policy=policy("ES256", "ES384"))
     assert issuer.issue(SUBJECT, AUDIENCE)
+    ring.stage("ES384")
+    assert both.issue(SUBJECT, AUDIENCE)
+    assert not caplog.records
+    clock.advance(86_400)
+    for _ in range(3):
+        assert issuer.issue(SUBJECT, AUDIENCE)
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("jotgate.issuing", "WARNING")
+    assert "next key signs with ES384, which the policy does not allow" in record.getMessage()
+    error = refuses_to_issue("algorithm_not_allowed", None, lambda: Issuer(ISSUER, ring, policy=policy("ES256")))
+    assert "ES384" in str(error)
     ring.rotate()
     refuses_to_issue("algorithm_not_allowed", None, lambda: issuer.issue(SUBJECT, AUDIENCE))
     assert Issuer(ISSUER, ring, policy=policy("ES256", "ES384")).issue(SUBJECT, AUDIENCE)

@@ -135,7 +135,9 @@ def test_stage_takes_a_key_that_was_made_elsewhere(ring, path, clock):
 def test_a_new_ring_adopts_the_key_that_signs_already(path):
     key = signing_key("RS256", "2019")
     ring = KeyRing(path, create=True, adopt=key)
-    assert (ring.signer().kid, only(ring, "next").alg) == ("2019", "ES256")
+    assert (ring.signer().kid, only(ring, "next").alg, ring.settings.algorithm) == ("2019", "RS256", "RS256")
+    other = KeyRing(path.with_name("other"), create=True, adopt=key, algorithm="ES256")
+    assert (other.signer().alg, only(other, "next").alg, other.settings.algorithm) == ("RS256", "ES256", "ES256")
     assert verifies(ring) == "2019"
     ring.compromise("2019")
     assert KeyRing(path, create=True, adopt=key).signer().kid == ring.signer().kid != "2019"  # it has its own by now
@@ -206,7 +208,7 @@ def test_a_distrusted_key_never_comes_back(path, clock):
 
 def test_one_key_under_two_kids_is_refused(path):
     """Dropping one of them would leave the other."""
-    ring = KeyRing(path, create=True, adopt=signing_key("RS256", "one"))
+    ring = KeyRing(path, create=True, adopt=signing_key("RS256", "one"), algorithm="ES256")
     for alg in ("RS256", "PS256"):
         again = signing_key(alg, "two")
         assert "already" in str(rejects("invalid_policy", lambda key=again: ring.stage(key=key)))
@@ -346,10 +348,13 @@ def test_short_times_are_for_those_who_say_so(path, clock):
 
 
 def test_there_must_be_a_ring_or_the_wish_for_one(path):
-    rejects("invalid_policy", lambda: KeyRing(path))
+    told = str(rejects("invalid_policy", lambda: KeyRing(path)))
+    assert told == f"there is no key ring in {path}; create=True makes one"
     rejects("invalid_policy", lambda: KeyRing(""))
     rejects("invalid_policy", lambda: KeyRing(7))
-    rejects("invalid_policy", lambda: KeyRing(path / "deeper", create=True))
+    told = str(rejects("invalid_policy", lambda: KeyRing(path / "deeper", create=True)))
+    assert str(path / "deeper") in told
+    assert told.endswith("make the parent directory first")
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "PS384", "ES384", "ES256K", "EdDSA", "Ed25519", "Ed448", "ML-DSA-44"])

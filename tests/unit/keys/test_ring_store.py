@@ -12,6 +12,7 @@ from support import error_of, rejects
 
 from jotgate import KeyRing, SigningKey, errors
 from jotgate.keys import files, manifest, ring_store
+from jotgate.keys import ring as ring_module
 from jotgate.keys.ring_store import RingStore
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -55,19 +56,23 @@ def test_modes_under_any_umask(path, umask):
 @pytest.mark.parametrize("bits", [0o710, 0o701, 0o750, 0o755, 0o777])
 def test_a_directory_open_to_others_is_refused(ring, path, bits):
     path.chmod(bits)
-    assert "0700" in str(rejects("invalid_key", lambda: KeyRing(path)))
+    told = str(rejects("invalid_key", lambda: KeyRing(path)))
+    assert told == f"the directory {path} is open to other users (mode {bits:04o}): chmod 700 {path}"
     rejects("invalid_key", ring.stage)
     empty = path.parent / "empty"
     empty.mkdir(bits)
     empty.chmod(bits)
-    rejects("invalid_key", lambda: KeyRing(empty, create=True))
+    assert f"chmod 700 {empty}" in str(rejects("invalid_key", lambda: KeyRing(empty, create=True)))
 
 
 @pytest.mark.parametrize("bits", [0o640, 0o604, 0o660, 0o644, 0o610])
 @pytest.mark.parametrize("name", ["manifest", "key"])
 def test_a_file_open_to_others_is_refused(ring, path, bits, name):
-    (path / "ring.json" if name == "manifest" else key_file(ring, path)).chmod(bits)
-    assert "0600" in str(rejects("invalid_key", lambda: KeyRing(path)))
+    file = path / "ring.json" if name == "manifest" else key_file(ring, path)
+    file.chmod(bits)
+    told = str(rejects("invalid_key", lambda: KeyRing(path)))
+    assert f"(mode {bits:04o}): chmod 600 {file.name}" in told
+    assert ("can sign" in told) is (name == "key")
 
 
 @pytest.mark.parametrize("name", ["manifest", "key"])
@@ -177,6 +182,63 @@ def test_a_ring_with_a_lost_key_can_be_repaired(ring, path):
     assert KeyRing(path).signer().kid == report.active_kid
 
 
+def test_problems_of_private_keys(ring, path):
+    active, waiting = (record.kid for record in ring.keys)
+    assert ring.problems() == {}
+    (path / f"{active}.pem").chmod(0o644)
+    (path / f"{waiting}.pem").unlink()
+    broken = KeyRing(path, check_keys=False)
+    problems = broken.problems()
+    assert problems.keys() == {active, waiting}
+    assert "mode 0644" in problems[active]
+    assert "No such file" in problems[waiting]
+    broken.stage()
+    assert broken.problems().keys() == {active}
+    (path / f"{active}.pem").chmod(0o600)
+    assert broken.problems() == {}
+    (path / f"{active}.pem").write_bytes(SigningKey.generate("ES256").to_pem())
+    assert "not the key that the manifest" in broken.problems()[active]
+
+
+def test_problems_as_far_as_they_are_seen_without_what_keys_are_kept_by(path):
+    class Keeper(dict):
+        def create(self, algorithm):
+            key = SigningKey.generate(algorithm)
+            self[key.kid] = key
+            return key
+
+        def load(self, kid, algorithm):
+            return self[kid]
+
+        def destroy(self, kid):
+            self.pop(kid, None)
+
+    sealed = KeyRing(path, create=True, passphrase="hunter2")
+    kid = sealed.signer().kid
+    (path / f"{kid}.pem").write_bytes(b"junk")
+    assert KeyRing(path).problems() == {}
+    assert KeyRing(path, passphrase="hunter2", check_keys=False).problems().keys() == {kid}
+    (path / f"{kid}.pem").unlink()
+    assert KeyRing(path).problems().keys() == {kid}
+    elsewhere = path.with_name("elsewhere")
+    ring = KeyRing(elsewhere, create=True, private_keys=Keeper())
+    assert ring.problems() == KeyRing(elsewhere).problems() == {}
+
+
+def test_a_private_key_that_went_meanwhile_is_no_problem(ring, path, monkeypatch):
+    """Another process compromised it between the manifest and its file."""
+    other, kid = KeyRing(path), ring.signer().kid
+    look_at = ring_module.look_at
+
+    def late(keys, key):
+        if key.kid == kid:
+            other.compromise(kid)
+        look_at(keys, key)
+
+    monkeypatch.setattr(ring_module, "look_at", late)
+    assert ring.problems() == {}
+
+
 def test_what_a_killed_writer_left_goes_with_the_next_one(ring, path):
     orphan = path / "orphan.pem"
     files.create_private(orphan, b"x")
@@ -229,7 +291,12 @@ def test_passphrase(path, clock):
         for write in (mistyped.stage, mistyped.prune):
             rejects("invalid_key", write)
         rejects("invalid_key", lambda mistyped=mistyped: mistyped.compromise(ring.signer().kid))
-    rejects("invalid_policy", lambda: KeyRing(path, wrap=Wrap()))
+    told = str(rejects("invalid_policy", lambda: KeyRing(path, wrap=Wrap())))
+    assert told == "the ring was made with passphrase: give that, and leave wrap out"
+    plain = path.with_name("not-encrypted")
+    KeyRing(plain, create=True)
+    told = str(rejects("invalid_policy", lambda: KeyRing(plain, passphrase="hunter2")))
+    assert told == "the ring is not encrypted: leave passphrase out"
     without = KeyRing(path)
     assert without.jwks() == ring.jwks()
     for ask in (without.signer, without.stage):
