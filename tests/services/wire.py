@@ -164,7 +164,7 @@ def answer(
 def chunked(*pieces: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
     """Write an answer in chunks."""
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
-    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + end
+    return CHUNKED + chunks + end
 
 
 def dripping(data: bytes, pause: float = 0.02) -> Iterator[Action]:
@@ -181,6 +181,7 @@ def redirect(status: str, location: str) -> list[Action]:
 
 TRUNCATED_BY = 10
 LARGE = b" " * ((1 << 20) + 1)
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 ANSWERS: dict[str, Callable[[bytes], Iterable[Action]]] = {
     # what is to be accepted
@@ -213,6 +214,10 @@ ANSWERS: dict[str, Callable[[bytes], Iterable[Action]]] = {
     "oversized_by_its_length_only": lambda _: [b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n", HANG],
     "oversized_without_length": lambda _: [b"HTTP/1.1 200 OK\r\n\r\n", LARGE],
     "oversized_chunked": lambda _: [chunked(LARGE)],
+    "endless_chunk": lambda _: [CHUNKED + b"-1\r\n", *[LARGE] * 40],
+    "endless_chunk_extension": lambda _: [CHUNKED, *[b"1;" + b"x" * 60_000 + b"\r\nx\r\n"] * 400],
+    "endless_trailers": lambda body: [chunked(body, end=b"0\r\n"), *[b"x: " + b"x" * 60_000 + b"\r\n"] * 400],
+    "endless_interim": lambda _: [b"HTTP/1.1 100 Continue\r\nx: " + b"x" * 60_000 + b"\r\n\r\n"] * 400,
     "huge_header": lambda body: [answer(body, x="x" * 70_000)],
     "many_headers": lambda body: [answer(body, **{f"x{number}": "x" for number in range(200)})],
     # what is not what was asked for
@@ -224,6 +229,7 @@ ANSWERS: dict[str, Callable[[bytes], Iterable[Action]]] = {
     "signed_length": lambda body: [b"HTTP/1.1 200 OK\r\nContent-Length: +%d\r\n\r\n" % len(body) + body],
     "not_http": lambda _: [b"SSH-2.0-OpenSSH_9.6\r\n"],
     "bad_status": lambda _: [b"HTTP/1.1 abc OK\r\n\r\n"],
+    "negative_chunk": lambda body: [CHUNKED + b"-1\r\n" + body + b"\r\n0\r\n\r\n"],
     "bad_chunk": lambda _: [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"],
     # what is HTTP, and no key set
     "garbage": lambda _: [answer(b"{]")],

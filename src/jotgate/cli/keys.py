@@ -280,7 +280,7 @@ def _compromise(arguments: argparse.Namespace) -> int:
 
 
 def _jwks(arguments: argparse.Namespace) -> int:
-    from jotgate.errors import StoreUnavailableError
+    from jotgate.errors import PolicyError, StoreUnavailableError
     from jotgate.keys.public_document import PublicDocument
     from jotgate.keys.publish import write_jwks
 
@@ -296,7 +296,7 @@ def _jwks(arguments: argparse.Namespace) -> int:
         return EXIT_OK
     try:
         written = write_jwks(ring, arguments.out)
-    except StoreUnavailableError as error:
+    except (PolicyError, StoreUnavailableError) as error:
         shown = shown_path(arguments.out, "--out") or "the file of --out"
         expected = expected_path(arguments.out, "--out")
         raise UsageError(f"{printable(shown)}: {error}{expected}") from None

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from http.client import HTTPResponse
 
 MAX_BODY_BYTES = 1 << 20
+_FRAMING_BYTES = 1 << 18
 _OK = 200
 _DEFAULT_HEADERS = {
     "accept": "application/jwk-set+json, application/json",
@@ -133,7 +134,7 @@ def fetch(
         headers: Added to the request, or in place of ``Accept`` and ``User-Agent``.
         timeout: Seconds for all of it together: name, connection, TLS, headers and body. A server that sends a byte
             now and then gains nothing by it.
-        max_bytes: Largest body.
+        max_bytes: Largest body; of the whole answer no more is read than twice that and 256 KiB.
         tls: Settings of TLS; the system's certificate authorities when None.
         allow_http: Take ``http`` on the loopback.
         watch: Called with ``connected`` and the socket, then, over TLS, with ``secured`` and the ``ssl.SSLSocket``; it
@@ -200,7 +201,7 @@ class _Exchange:
                 watch("secured", sock)
             self._step = "sending the request"
             connection = HTTPConnection(self._address.host, self._address.port)
-            connection.sock = _Wire(sock, self.left)
+            connection.sock = _Wire(sock, self.left, self._most(max_bytes))
             connection.request("GET", self._address.target, headers=request)
             self._step = "waiting for the headers of the answer"
             return self._read(connection.getresponse(), max_bytes)
@@ -213,6 +214,21 @@ class _Exchange:
         finally:
             if sock is not None:
                 sock.close()
+
+    def _most(self, max_bytes: int) -> Callable[[int], None]:
+        """Return what counts the bytes of an answer, and refuses more of them than body, headers and framing need."""
+        left = 2 * max_bytes + _FRAMING_BYTES  # small chunks may be framed by as many bytes as they have
+
+        def count(received: int) -> None:
+            nonlocal left
+            left -= received
+            if left < 0:
+                raise fetch_failed(
+                    f"{self._address.origin} sent far more than a body of {max_bytes} bytes takes while {self._step}: "
+                    "is this the URL of a JWKS?"
+                )
+
+        return count
 
     def _connect(self) -> socket.socket:
         import socket
@@ -336,11 +352,12 @@ class _Exchange:
 
 
 class _Wire(io.RawIOBase):
-    """What `http.client` takes for a socket: every read and write has only the time that is left."""
+    """What `http.client` takes for a socket: reads and writes have the time that is left, reads are counted."""
 
-    def __init__(self, sock: socket.socket, left: Callable[[], float]) -> None:
+    def __init__(self, sock: socket.socket, left: Callable[[], float], count: Callable[[int], None]) -> None:
         self._sock = sock
         self._left = left
+        self._count = count
 
     def makefile(self, *_: object) -> io.BufferedReader:
         return io.BufferedReader(self)
@@ -350,7 +367,10 @@ class _Wire(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         self._sock.settimeout(self._left())
-        return self._sock.recv_into(buffer)
+        received = self._sock.recv_into(buffer)
+        # Whatever `http.client` makes of what it reads: it takes a chunk of -1 bytes for one without an end.
+        self._count(received)
+        return received
 
     def sendall(self, data: bytes) -> None:
         self._sock.settimeout(self._left())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -129,18 +130,20 @@ def create_private(path: Path, data: bytes) -> None:
     sync_directory(path.parent)
 
 
-def replace_file(path: Path, data: bytes, mode: int) -> None:
+def replace_file(path: Path, data: bytes | Callable[[], bytes], mode: int) -> None:
     """Put a file in the place of the one there: every reader, also after a crash, sees all of one of them.
 
-    Several processes may do it at once. What a killed one leaves is used again by the next.
+    Several processes may do it at once, one after the other. What a killed one leaves is used again by the next.
 
     Args:
         path: Where it goes; a symbolic link there is replaced, not followed.
-        data: The content.
+        data: The content, or what returns it. That is called when it is this writer's turn, so that a writer who was
+            held up does not put what he read long ago in the place of what is newer.
         mode: Of the file.
 
     Raises:
         OSError: as the operating system says; the file that was there is still there.
+        Exception: as `data` raises; it is too.
     """
     import fcntl
 
@@ -160,9 +163,14 @@ def replace_file(path: Path, data: bytes, mode: int) -> None:
                 continue
             if mine.st_uid != os.geteuid() or not stat.S_ISREG(mine.st_mode):
                 raise PermissionError(1, "an unfinished file of somebody else is in the way")
+            try:
+                content = data if isinstance(data, bytes) else data()
+            except BaseException:
+                os.unlink(unfinished)
+                raise
             os.fchmod(descriptor, mode)
             os.ftruncate(descriptor, 0)
-            stream.write(data)
+            stream.write(content)
             stream.flush()
             os.fsync(descriptor)
             os.rename(unfinished, path)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from ..errors import PolicyError
+
+if TYPE_CHECKING:
+    import logging
 
 
 class Maintenance:
@@ -18,7 +21,7 @@ class Maintenance:
     Args:
         work: What to do.
         interval: Seconds from one time to the next.
-        on_error: Gets what `work` raises; if None, it is logged.
+        on_error: Gets what `work` raises; if None, it is logged. What it raises itself is logged too, and ends nothing.
 
     Raises:
         PolicyError: ``invalid_policy``: `interval` is not a number above 0.
@@ -49,8 +52,16 @@ class Maintenance:
             try:
                 self._work()
             except Exception as error:
-                self._on_error(error)
+                self._tell(error)
             self._closed.wait(self._interval)
+
+    def _tell(self, error: Exception) -> None:
+        try:
+            self._on_error(error)
+        except Exception as failure:
+            # A callback that fails must not end what rotates keys.
+            _log(error)
+            _logger().warning("on_error itself failed (%s); maintenance goes on", type(failure).__name__)
 
     def __enter__(self) -> Self:
         return self
@@ -60,6 +71,10 @@ class Maintenance:
 
 
 def _log(error: Exception) -> None:
+    _logger().warning("the key ring could not be maintained: %s", error)
+
+
+def _logger() -> logging.Logger:
     import logging
 
-    logging.getLogger("jotgate.keys").warning("the key ring could not be maintained: %s", error)
+    return logging.getLogger("jotgate.keys")

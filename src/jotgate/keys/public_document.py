@@ -24,7 +24,10 @@ PUBLIC_MEMBERS: Final[dict[str, tuple[str, ...]]] = {
 
 
 class JWKSource(Protocol):
-    """Published keys that change, such as those of a ``KeyRing``; ``epoch`` and ``settings`` are used if there."""
+    """Published keys that change, such as a ``KeyRing``'s; ``epoch``, ``settings`` and ``warm`` are used if there.
+
+    ``warm()`` looks for changes now, where ``jwks()`` may be a little behind.
+    """
 
     def jwks(self) -> Mapping[str, Any]:
         """Return ``{"keys": [...]}`` as of now; cheap, as it is asked for each request."""

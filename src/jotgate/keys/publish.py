@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from ..errors import JotgateError, PolicyError
+from ..errors import JotgateError, PolicyError, UndecidedError
 from .discovery import metadata_urls
+from .metadata import PRIVATE_MEMBERS
 from .public_document import PublicDocument, PublishedKeys, Written, written
 from .urls import address_of, check_url
 
@@ -22,6 +25,8 @@ JWKS_PATH: Final = "/.well-known/jwks.json"
 
 _JWK_SET, _JSON, _TEXT = b"application/jwk-set+json", b"application/json", b"text/plain; charset=utf-8"
 _LONGEST_MAX_AGE = 86400
+_MODE = 0o644
+_LARGEST_BYTES = 4 << 20
 _RETRY_SECONDS = b"5"
 _Headers: TypeAlias = list[tuple[bytes, bytes]]
 
@@ -93,37 +98,82 @@ def write_jwks(source: PublishedKeys, path: str | os.PathLike[str]) -> bool:
     """Write the document into a file for a web server, if it is not there already.
 
     Whoever reads the file, also after a crash, sees all of the old document or all of the new one. Call it after each
-    change of the keys and after ``maintain``. It needs POSIX.
+    change of the keys and after ``maintain``. Of several writers at once none puts back what another has replaced: each
+    looks at the keys when it is its turn. It needs POSIX.
 
     Args:
         source: As for ``jwks_app``.
-        path: The file; its mode becomes 0644. A symbolic link is replaced, not followed.
+        path: The file; its mode becomes 0644. A symbolic link is replaced, not followed. It is not in the directory of
+            a key ring, and a file that is there already is empty, or a JWK set without private keys.
 
     Returns:
         Whether it was written: False when it had the document already.
 
     Raises:
         InvalidKeyError: ``invalid_key``: as for ``jwks_app``; the file stays as it was.
+        PolicyError: ``invalid_policy``: `path` is none of a published document.
         StoreUnavailableError: ``store_unavailable``: it cannot be written.
     """
     from .files import replace_file, unavailable
 
-    body = PublicDocument(source).current().body
+    document = PublicDocument(source)
     file = Path(path)
     try:
-        if (
-            not file.is_symlink()
-            and file.is_file()
-            and file.read_bytes() == body
-            and file.stat().st_mode & 0o777 == 0o644
-        ):
+        before = _replaceable(file)
+        if before == _latest(document) and stat.S_IMODE(file.stat().st_mode) == _MODE:
             return False
-        replace_file(file, body, 0o644)
+        replace_file(file, lambda: _latest(document), _MODE)
     except ImportError:
         raise PolicyError("write_jwks needs POSIX file locks, which this system has not") from None
     except OSError as error:
         raise unavailable("write the JWKS", error) from None
     return True
+
+
+def _latest(document: PublicDocument) -> bytes:
+    """The document as of now: a ring is asked to look, as what it read half a second ago may have been withdrawn."""
+    look = getattr(document.source, "warm", None)
+    if look is not None:
+        with suppress(UndecidedError):  # what it could not read it will not tell either
+            look()
+    return document.current().body
+
+
+def _replaceable(file: Path) -> bytes | None:
+    """Return what is in the file of a document; None if there is none yet.
+
+    Raises:
+        PolicyError: ``invalid_policy``: replacing it would destroy something else.
+        OSError: It cannot be read.
+    """
+    from .ring_store import MANIFEST
+
+    if os.path.lexists(file.parent / MANIFEST):
+        raise PolicyError("the document would be in the directory of a key ring, which is private: put it elsewhere")
+    if file.is_symlink() or not file.exists():
+        return None
+    if not file.is_file():
+        raise PolicyError("what is there is no file, and was left as it is")
+    with file.open("rb") as stream:
+        content = stream.read(_LARGEST_BYTES + 1)
+    if content and not _is_public_set(content):
+        raise PolicyError(
+            "the file that is there is not a JWK set of public keys, and was left as it is: name another, or remove it"
+        )
+    return content
+
+
+def _is_public_set(content: bytes) -> bool:
+    import orjson
+
+    try:
+        document = orjson.loads(content)
+    except ValueError:
+        return False
+    keys = document.get("keys") if isinstance(document, dict) else None
+    return isinstance(keys, list) and all(
+        isinstance(key, dict) and not any(name in key for name in PRIVATE_MEMBERS) for key in keys
+    )
 
 
 class _Page(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._clock import monotonic_ns_now, now
-from ..errors import JotgateError, PolicyError, StoreUnavailableError
+from ..errors import InvalidKeyError, JotgateError, PolicyError, StoreUnavailableError
 from .document import MOST_EPOCHS
 from .feed import KeyFeed, Supply, Want, survive_forks
 from .fetch import fetch_failed
@@ -142,7 +142,9 @@ class RingFeed(KeyFeed):
         try:
             mark = self._store.mark()
             if mark != before.mark:
-                snapshot = self._taken(*self._store.read(), before)
+                state, mark = self._store.read()
+                _refuse_older(state, before.state)
+                snapshot = self._taken(state, mark, before)
             elif now() >= before.next_gone:
                 snapshot = self._taken(before.state, mark, before)
             else:
@@ -190,6 +192,24 @@ class RingFeed(KeyFeed):
         self._lock = threading.Lock()
         self._look_at = self._usable_until = 0
         self._store.forget_locks()
+
+
+def _refuse_older(state: RingState, held: RingState) -> None:
+    """Refuse a manifest out of a backup: it knows nothing of what was compromised since.
+
+    Raises:
+        InvalidKeyError: ``invalid_key``: it is older than the one held, or has a key that was compromised since.
+    """
+    if (
+        state.sequence < held.sequence
+        or state.epoch < held.epoch
+        or any(held.is_distrusted(key.thumbprint) for key in state.keys)
+    ):
+        raise InvalidKeyError(
+            "the manifest of the key ring is older than the one this process has read, as if a backup was restored: "
+            "what was compromised since would count again; put the newer one back, or if you mean it, restart every "
+            "process that has the ring open"
+        )
 
 
 def known_epoch(epoch: int | None) -> int:

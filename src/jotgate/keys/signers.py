@@ -15,7 +15,9 @@ from .lifecycle import Key, Protection
 
 ENDING = ".pem"
 _WRAPPED = b"jotgate-wrapped-key-1\n"
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
+# A kid that is a thumbprint names its file; any other, of a key made elsewhere, does by its hash. Nothing else is ours.
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+_OURS = re.compile(r"(?:[A-Za-z0-9_-]{43}|kid\.[0-9a-f]{64})\.pem", re.ASCII)
 _LOCKED: dict[Protection, str] = {
     "passphrase": "the private keys of this ring are encrypted: give the passphrase",
     "wrap": "the private keys of this ring are wrapped: give wrap",
@@ -109,11 +111,11 @@ class FileKeys:
         self._file(kid).unlink(missing_ok=True)
 
     def sweep(self, kids: set[str]) -> None:
-        """Remove the files of all other keys: those that a killed writer made and never named."""
+        """Remove the files of all other keys: those that a killed writer made and never named. Foreign files stay."""
         named = {self._file(kid).name for kid in kids}
         try:
             for path in self._directory.iterdir():
-                if path.suffix == ENDING and path.name not in named:
+                if _OURS.fullmatch(path.name) and path.name not in named:
                     path.unlink(missing_ok=True)
         except OSError as error:
             raise unavailable("clear up the key ring's directory", error) from None
@@ -123,7 +125,7 @@ class FileKeys:
             raise PolicyError(_LOCKED[self._protection])
 
     def _file(self, kid: str) -> Path:
-        if _PLAIN_NAME.fullmatch(kid):
+        if _THUMBPRINT.fullmatch(kid):
             return self._directory / f"{kid}{ENDING}"
         import hashlib
 

@@ -244,7 +244,7 @@ def test_prune(run, ring):
 
 def test_jwks_is_written_whole_and_public(run, ring, tmp_path):
     out = tmp_path / "jwks.json"
-    out.write_text("older")
+    out.write_text('{"keys":[]}')
     ran = run("keys", "jwks", ring, "--out", out)
     assert (ran.code, ran.out, ran.err) == (0, "wrote 2 public keys\n", "")
     assert stat.S_IMODE(out.stat().st_mode) == 0o644
@@ -256,6 +256,21 @@ def test_jwks_is_written_whole_and_public(run, ring, tmp_path):
     ran = run("keys", "jwks", ring, "--out", tmp_path / "none" / "jwks.json")
     assert ran.code == 2
     assert "cannot write" in ran.err
+
+
+def test_jwks_destroys_nothing(run, ring, tmp_path):
+    ring_files = {path: path.read_bytes() for path in ring.iterdir()}
+    for name in ("ring.json", "lock", "jwks.json", next(iter(ring.glob("*.pem"))).name):
+        ran = run("keys", "jwks", ring, "--out", ring / name)
+        assert ran.code == 2
+        assert "directory of a key ring" in ran.err
+    assert {path: path.read_bytes() for path in ring.iterdir()} == ring_files
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    ran = run("keys", "jwks", ring, "--out", notes)
+    assert ran.code == 2
+    assert "not a JWK set" in ran.err
+    assert notes.read_text() == "mine"
 
 
 def test_a_passphrase_comes_from_the_environment(run, tmp_path, monkeypatch):

@@ -271,7 +271,8 @@ def test_epochs_of_a_counter() -> None:
     epochs.advance()
     assert parts(issuer.issue("s", "a"))[1]["epoch"] == 4
     for wrong in (-1, 10**16):
-        rejects("invalid_policy", lambda wrong=wrong: Issuer(ISSUER, signing_key("HS256"), epochs=MemoryEpochs(wrong)))
+        epochs = MemoryEpochs(wrong)
+        rejects("store_unavailable", lambda epochs=epochs: Issuer(ISSUER, signing_key("HS256"), epochs=epochs))
     rejects("invalid_policy", lambda: Issuer(ISSUER, signing_key("HS256"), epochs=MemoryEpochs("1")))  # type: ignore[arg-type]
 
 

@@ -109,6 +109,10 @@ REFUSED = {
     "oversized_by_its_length_only": "larger than 1048576 bytes",
     "oversized_without_length": "larger than 1048576 bytes",
     "oversized_chunked": "larger than 1048576 bytes",
+    "endless_chunk": "far more than a body of 1048576 bytes takes while reading the body",
+    "endless_chunk_extension": "far more than a body of 1048576 bytes takes while reading the body",
+    "endless_trailers": "far more than a body of 1048576 bytes takes while reading the body",
+    "endless_interim": "far more than a body of 1048576 bytes takes while waiting for the headers",
     "huge_header": "LineTooLong",
     "many_headers": "too many headers",
     "gzip": "compressed",
@@ -117,6 +121,7 @@ REFUSED = {
     "signed_length": "Content-Length",
     "not_http": "BadStatusLine",
     "bad_status": "BadStatusLine",
+    "negative_chunk": "cut off",
     "bad_chunk": "cut off",
 }
 

@@ -59,6 +59,24 @@ def test_what_fails_is_told_and_tried_again(caplog):
     assert "the disk is gone" in caplog.text
 
 
+def test_a_callback_that_fails_ends_nothing(caplog):
+    calls, done = [], threading.Event()
+
+    def work():
+        calls.append(1)
+        if len(calls) < 3:
+            raise errors.StoreUnavailableError("the disk is gone")
+        done.set()
+
+    def on_error(error):
+        raise ValueError("hunter2")
+
+    with caplog.at_level(logging.WARNING, "jotgate.keys"), Maintenance(work, 0.001, on_error):
+        assert done.wait(10)
+    assert caplog.text.count("the disk is gone") == caplog.text.count("on_error itself failed (ValueError)") == 2
+    assert "hunter2" not in caplog.text
+
+
 def test_it_can_be_closed_from_within():
     closed = threading.Event()
     running = None

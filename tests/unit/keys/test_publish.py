@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from support import ALGORITHMS, HMAC, PUBLIC_ALGORITHMS, error_of, rejects, secret_key, signing_key, verification_key
 
 from jotgate import KeyRing, KeySet, SigningKey, errors
+from jotgate.keys import files
 from jotgate.keys.document import EPOCH_MEMBER
 from jotgate.keys.metadata import PRIVATE_MEMBERS
 from jotgate.keys.public_document import PUBLIC_MEMBERS, PublicDocument, public_only
@@ -509,6 +511,80 @@ class TestFile:
         error = error_of(lambda: write_jwks(KEY, tmp_path / "nowhere" / "jwks.json"))
         assert type(error) is errors.StoreUnavailableError
         assert (error.code, "nowhere" in str(error)) == ("store_unavailable", False)
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"mine",
+            b"[]",
+            b'{"jotgate_key_ring":1,"ring":{"keys":[]}}',
+            b'{"keys":{}}',
+            b'{"keys":[1]}',
+            b'{"keys":[{"kty":"EC","d":"x"}]}',
+            b'{"keys":[{"kty":"oct","k":"x"}]}',
+            b"\xff",
+        ],
+    )
+    def test_what_is_no_published_set_is_not_replaced(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "precious"
+        path.write_bytes(content)
+        error = rejects("invalid_policy", lambda: write_jwks(KEY, path))
+        assert (path.read_bytes(), "precious" in str(error)) == (content, False)
+        path.unlink()
+        os.mkfifo(path)
+        rejects("invalid_policy", lambda: write_jwks(KEY, path))
+        path.unlink()
+        path.mkdir()
+        rejects("invalid_policy", lambda: write_jwks(KEY, path))
+
+    @pytest.mark.parametrize("content", [b"", b'{"keys":[]}', PublicDocument(KEYS).current().body])
+    def test_what_was_published_is_replaced(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "jwks.json"
+        path.write_bytes(content)
+        assert write_jwks(KEY, path)
+        assert path.read_bytes() == PublicDocument(KEY).current().body
+
+    def test_never_into_a_ring(self, tmp_path: Path, clock: Any) -> None:
+        ring = KeyRing(tmp_path / "ring", create=True)
+        (tmp_path / "link").symlink_to(tmp_path / "ring")
+        for directory in ("ring", "link"):
+            for name in ("ring.json", "lock", "jwks.json"):
+                rejects("invalid_policy", lambda: write_jwks(ring, tmp_path / directory / name))  # noqa: B023
+        assert KeyRing(tmp_path / "ring").jwks() == ring.jwks()
+
+    def test_a_writer_that_was_held_up_does_not_put_the_old_set_back(
+        self, tmp_path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A cron job reads the ring, is held up, and an incident is over before it goes on."""
+        ring, path = KeyRing(tmp_path / "ring", create=True), tmp_path / "jwks.json"
+        lost = ring.signer().kid
+        cron_ring, reached, go = KeyRing(tmp_path / "ring"), threading.Event(), threading.Event()
+        replace_file = files.replace_file
+
+        def slow(*arguments: Any) -> None:
+            if threading.current_thread() is cron and not reached.is_set():
+                reached.set()
+                assert go.wait(10)
+            replace_file(*arguments)
+
+        monkeypatch.setattr(files, "replace_file", slow)
+        cron = threading.Thread(target=write_jwks, args=(cron_ring, path))
+        cron.start()
+        assert reached.wait(10)
+        ring.compromise(lost or "")
+        write_jwks(ring, path)
+        after = path.read_bytes()
+        go.set()
+        cron.join(10)
+        assert path.read_bytes() == after == PublicDocument(ring).current().body
+        assert lost not in [key["kid"] for key in json.loads(after)["keys"]]
+
+    def test_a_ring_that_changed_just_now_is_read_anew(self, tmp_path: Path, clock: Any) -> None:
+        ring, path = KeyRing(tmp_path / "ring", create=True), tmp_path / "jwks.json"
+        write_jwks(ring, path)
+        KeyRing(tmp_path / "ring").compromise(ring.signer().kid or "")
+        assert write_jwks(ring, path)
+        assert json.loads(path.read_bytes())["jotgate_epoch"] == 1
 
     def test_a_ring(self, tmp_path: Path, clock: Any) -> None:
         ring, path = KeyRing(tmp_path / "ring", create=True), tmp_path / "jwks.json"

@@ -10,7 +10,7 @@ import traceback
 import pytest
 from support import error_of, rejects
 
-from jotgate import KeyRing, SigningKey, errors
+from jotgate import Issuer, KeyRing, Policy, SigningKey, Verifier, errors
 from jotgate.keys import files, manifest, ring_store
 from jotgate.keys import ring as ring_module
 from jotgate.keys.ring_store import RingStore
@@ -240,19 +240,39 @@ def test_a_private_key_that_went_meanwhile_is_no_problem(ring, path, monkeypatch
 
 
 def test_what_a_killed_writer_left_goes_with_the_next_one(ring, path):
-    orphan = path / "orphan.pem"
-    files.create_private(orphan, b"x")
+    orphans = [path / f"{'a' * 43}.pem", path / f"kid.{'0' * 64}.pem"]
+    for orphan in orphans:
+        files.create_private(orphan, b"x")
     (path / ".ring.json.tmp").write_bytes(b"half")
-    (path / "README").write_bytes(b"of somebody")
+    foreign = ["README", "tls.pem", "2026-11.pem", "kid.pem", f"{'a' * 43}.pem.bak", f"{'a' * 44}.pem"]
+    for name in foreign:
+        (path / name).write_bytes(b"of somebody")
     ring.prune()
-    assert not orphan.exists()
+    assert not any(orphan.exists() for orphan in orphans)
     ring.stage()
     assert not (path / ".ring.json.tmp").exists()
-    assert (path / "README").exists()
+    assert all((path / name).exists() for name in foreign)
+
+
+@pytest.mark.parametrize("kid", ["2026-11", "../../x", "a" * 44, "ключ"])
+def test_a_key_made_elsewhere_that_a_killed_writer_left_can_be_taken_in(ring, path, kid, monkeypatch):
+    """Whatever its kid, its file is of our shape: a second try is not in its way."""
+    key = SigningKey.generate("ES256", kid=kid)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RingStore, "commit", killed)
+        with pytest.raises(KeyboardInterrupt):
+            ring.stage(key=key)
+    ring.stage(key=key)
+    assert KeyRing(path).keys[-1].kid == kid
+    assert len(list(path.glob("*.pem"))) == 2
 
 
 def test_a_leftover_that_cannot_be_removed(ring, path):
-    (path / "directory.pem").mkdir()
+    (path / f"{'a' * 43}.pem").mkdir()
     assert error_of(ring.stage).code == "store_unavailable"
     assert ring.signer()
 
@@ -270,6 +290,60 @@ def test_keys_without_a_manifest_are_not_thrown_away(ring, path):
     keys = sorted(path.glob("*.pem"))
     assert "backup" in str(rejects("invalid_key", lambda: KeyRing(path, create=True)))
     assert sorted(path.glob("*.pem")) == keys
+
+
+def test_a_restored_manifest_is_not_believed_by_whoever_read_a_newer_one(ring, path, clock):
+    """It would give a compromised key, and every token of it, back to running verifiers."""
+    backup = shutil.copytree(path, path.parent / "backup")
+    verifier = Verifier(ring, Policy(issuer="i", audience="a", algorithms=["ES256"]))
+    stolen = Issuer("i", ring).issue("s", "a")
+    assert verifier.verify(stolen)
+    newer = (path / "ring.json").read_bytes()
+    lost = ring.signer().kid
+    ring.compromise(lost)
+    newest = (path / "ring.json").read_bytes()
+    assert error_of(lambda: verifier.verify(stolen)).code in ("revoked", "unknown_key")
+    for each in backup.iterdir():
+        shutil.copy(each, path)
+    put_back(path, newer)
+    for seconds in (2, 60):
+        clock.advance(seconds)
+        for act in (ring.jwks, ring.signer, lambda: ring.epoch):
+            assert "restart" in str(rejects("invalid_key", act))
+        assert type(error_of(lambda: verifier.verify(stolen))) is errors.KeyFetchError
+        assert ring.stats()["state"] == "dead"
+    # the newer one counts again at once
+    put_back(path, newest)
+    clock.advance(1)
+    assert lost not in [key["kid"] for key in ring.jwks()["keys"]]
+    assert error_of(lambda: verifier.verify(stolen)).code in ("revoked", "unknown_key")
+    # and who means it restarts
+    put_back(path, newer)
+    assert KeyRing(path).signer().kid == lost
+
+
+def test_a_key_that_was_compromised_does_not_come_back_by_any_number(ring, path, clock):
+    state = ring._snapshot.state
+    lost = ring.signer().kid
+    ring.compromise(lost)
+    held = ring._snapshot.state
+    for wrong in (
+        state._replace(sequence=held.sequence + 5),  # the epoch shows it
+        state._replace(sequence=held.sequence + 5, epoch=held.epoch),  # the key does
+        held._replace(sequence=held.sequence - 1),
+        held._replace(sequence=held.sequence + 1, epoch=held.epoch - 1),
+    ):
+        put_back(path, manifest.dump(wrong))
+        clock.advance(1)
+        assert "older" in str(rejects("invalid_key", ring.jwks))
+    clock.advance(1)
+    put_back(path, manifest.dump(held))  # another file, and the same state
+    assert ring.signer().kid == held.active.kid
+
+
+def put_back(path, text):
+    (path / "ring.json").unlink()
+    files.create_private(path / "ring.json", text)
 
 
 def test_an_empty_private_directory_becomes_a_ring(path):
@@ -456,6 +530,38 @@ def test_where_there_are_no_posix_locks(monkeypatch, path):
     with pytest.raises(errors.PolicyError, match="POSIX") as caught:
         RingStore("ring")
     assert caught.value.code == "invalid_policy"
+
+
+def test_what_goes_into_a_file_is_made_when_it_is_its_turn(tmp_path):
+    file = tmp_path / "jwks.json"
+    at, order, go, entered = [b"old"], [], threading.Event(), threading.Event()
+
+    def first():
+        entered.set()
+        assert go.wait(10)
+        order.append("first")
+        return b"old"
+
+    def second():
+        order.append("second")
+        return at[0]
+
+    writers = [threading.Thread(target=files.replace_file, args=(file, make, 0o644)) for make in (first, second)]
+    writers[0].start()
+    assert entered.wait(10)
+    writers[1].start()
+    at[0] = b"new"
+    go.set()
+    for writer in writers:
+        writer.join(10)
+    assert (order, file.read_bytes()) == (["first", "second"], b"new")
+
+    def fail():
+        raise errors.InvalidKeyError("no keys")
+
+    rejects("invalid_key", lambda: files.replace_file(file, fail, 0o644))
+    assert file.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_a_file_is_replaced_whole(tmp_path):
