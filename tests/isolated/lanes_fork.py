@@ -5,7 +5,7 @@ import sys
 import threading
 import warnings
 
-from measure import failures, guarded
+from measure import failures, guarded, in_child
 from support import lane_material, served_algorithms, sign
 
 from jotgate.keys import lanes
@@ -36,18 +36,6 @@ def keep_busy(own: int) -> None:
             assert KEYS["HS256"].verify(LONG, LONG_MAC)
         else:
             verify_all()
-
-
-def in_child(work) -> int:
-    child = os.fork()
-    if child:
-        return child
-    status = 1
-    try:
-        work()
-        status = 0
-    finally:
-        os._exit(status)
 
 
 def child_work() -> None:

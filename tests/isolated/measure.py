@@ -1,6 +1,7 @@
 """Watch a process for leaks, and threads for failures. Scripts of this directory each run in a process of their own."""
 
 import gc
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -47,6 +48,19 @@ def code_of(run: Callable[[], object]) -> str | None:
     """Run and return the code of the refusal, or None."""
     error = outcome(run)
     return None if error is None else error.code
+
+
+def in_child(work: Callable[[], object]) -> int:
+    """Run in a forked child; return its number. It ends with 0, or with 1 where the work raised."""
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        work()
+        status = 0
+    finally:
+        os._exit(status)
 
 
 failures: list[str] = []

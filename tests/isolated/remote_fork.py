@@ -6,7 +6,7 @@ import threading
 import time
 import warnings
 
-from measure import code_of
+from measure import code_of, in_child
 from publisher import A, B, Publisher
 from support import policy
 
@@ -18,18 +18,6 @@ warnings.simplefilter("ignore", DeprecationWarning)
 
 CLAIMS = {"iss": "https://auth.example.com", "aud": "https://billing.example.com", "exp": 32503680000}
 TEXT, OTHER = jws.sign(CLAIMS, A), jws.sign(CLAIMS, B)
-
-
-def in_child(work):
-    child = os.fork()
-    if child:
-        return child
-    status = 1
-    try:
-        work()
-        status = 0
-    finally:
-        os._exit(status)
 
 
 def wait_for(children):

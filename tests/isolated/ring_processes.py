@@ -9,6 +9,8 @@ import time
 import warnings
 from pathlib import Path
 
+from measure import in_child
+
 from jotgate import KeyRing
 from jotgate.keys.files import replace_file
 
@@ -18,18 +20,6 @@ warnings.simplefilter("ignore", DeprecationWarning)
 
 TIMES = {"publish_ahead": 0.0, "cache_time": 0.0, "allow_short_times": True}
 WRITERS, WRITES = 8, 25
-
-
-def child(work) -> int:
-    number = os.fork()
-    if number == 0:
-        status = 1
-        try:
-            work()
-            status = 0
-        finally:
-            os._exit(status)
-    return number
 
 
 def ended(*children: int) -> None:
@@ -67,14 +57,14 @@ def no_write_is_lost(path: Path) -> None:
                     ring.maintain(rotate_every=1e-9)
                 assert ring.signer().kid in {key["kid"] for key in ring.jwks()["keys"]}
 
-    ended(*[child(write) for _ in range(WRITERS)])
+    ended(*[in_child(write) for _ in range(WRITERS)])
     epochs = sorted(map(int, begun.read_text().split()))
     assert epochs == list(range(1, WRITERS * WRITES + 1)), "two writers began one epoch, or one was lost"
     assert KeyRing(path).epoch == WRITERS * WRITES
 
 
 def several_make_one_ring(path: Path) -> None:
-    ended(*[child(lambda: KeyRing(path, create=True, algorithm="EdDSA", **TIMES).signer()) for _ in range(WRITERS)])
+    ended(*[in_child(lambda: KeyRing(path, create=True, algorithm="EdDSA", **TIMES).signer()) for _ in range(WRITERS)])
     assert len(KeyRing(path).keys) == 2
 
 
@@ -87,7 +77,7 @@ def a_published_file_is_always_whole(path: Path) -> None:
             replace_file(path, content, 0o644)
 
     replace_file(path, contents[0], 0o644)
-    children = [child(lambda content=content: write(content)) for content in contents]
+    children = [in_child(lambda content=content: write(content)) for content in contents]
     for _ in range(300):
         data = path.read_bytes()
         assert data in contents, "half a file"
@@ -120,7 +110,7 @@ def a_child_of_a_busy_parent_does_not_hang(path: Path) -> None:
 
     try:
         for _ in range(40):
-            ended(child(work))
+            ended(in_child(work))
     finally:
         stop.set()
         for thread in threads:

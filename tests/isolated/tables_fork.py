@@ -5,7 +5,7 @@ import sys
 import threading
 import warnings
 
-from measure import failures, guarded, until
+from measure import failures, guarded, in_child, until
 from support import lane_material, served_algorithms, sign
 
 from jotgate import _points
@@ -54,18 +54,6 @@ def child_work() -> None:
     assert own.table is not None
     verify(own)
     assert disagreements() == 0
-
-
-def in_child(work) -> int:
-    child = os.fork()
-    if child:
-        return child
-    status = 1
-    try:
-        work()
-        status = 0
-    finally:
-        os._exit(status)
 
 
 workers = [guarded(keep_busy), guarded(keep_busy), guarded(keep_building)]

@@ -140,8 +140,7 @@ class RemoteKeySet(KeyFeed):
         self._max_waiters = whole_number("max_waiters", max_waiters)
         self._on_event = on_event
         self._answer: Answer | None = None
-        self._located = 0
-        self._last_error = ""
+        self._located, self._last_error = 0, ""
         self._counts = dict.fromkeys(("fetched", "unchanged", "failed", "waited", "turned_away"), 0)
         self._closed = False
         self._anew()
@@ -278,8 +277,7 @@ class RemoteKeySet(KeyFeed):
         return None
 
     def _serves_nothing(self) -> bool:
-        answer = self._answer
-        return answer is not None and not answer.keys
+        return self._answer is not None and not self._answer.keys
 
     def _failure(self) -> KeyFetchError:
         return http.fetch_failed(self._last_error or "the keys did not come within the timeout")
@@ -300,8 +298,7 @@ class RemoteKeySet(KeyFeed):
     @property
     def skipped(self) -> tuple[Skipped, ...]:
         """The keys of the document that cannot be used: kid (or None) and reason of each."""
-        answer = self._answer
-        return () if answer is None or answer.keys is None else answer.keys.skipped
+        return () if self._answer is None or self._answer.keys is None else self._answer.keys.skipped
 
     def stats(self) -> dict[str, Any]:
         """Return what there is now, and counters since construction.
@@ -313,7 +310,8 @@ class RemoteKeySet(KeyFeed):
         """
         now = monotonic_ns_now()
         with self._lock:
-            answer, keys = self._answer, None if self._answer is None else self._answer.keys
+            answer = self._answer
+            keys = None if answer is None else answer.keys
             return {
                 "url": shown(self._question.url),
                 "state": str(self._freshness.state(now)),
@@ -368,7 +366,10 @@ class RemoteKeySet(KeyFeed):
         bell = self._bell
         this = weakref.ref(self, lambda _: bell.set())
         keeper = threading.Thread(target=keep, args=(this, bell), name="jotgate-keys", daemon=True)
-        keeper.start()
+        try:
+            keeper.start()
+        except RuntimeError:
+            raise http.fetch_failed("no thread could be started to fetch the keys") from None
         self._keeper = keeper
 
     def _ask_for_flight(self) -> Flight:
@@ -409,9 +410,9 @@ class RemoteKeySet(KeyFeed):
         flight.land(event is not None and event.kind != "failed")
         if event is not None and (event.kind == "failed" or self._on_event is not None):
             # a thread of its own: who takes his time over an event keeps no key from being refreshed
-            tell = (event, shown(self._question.issuer or self._question.url), self._on_event)
+            told = (event, shown(self._question.issuer or self._question.url), self._on_event)
             try:
-                threading.Thread(target=announce, args=tell, name="jotgate-event", daemon=True).start()
+                threading.Thread(target=announce, args=told, name="jotgate-event", daemon=True).start()
             except RuntimeError as error:
                 report(error, self)
 
