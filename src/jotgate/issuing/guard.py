@@ -7,11 +7,13 @@ the value.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final, Literal, NamedTuple, get_args
 
 from ..errors import PolicyError
+from .texts import card_numbers, has_bearer_token, has_credential, has_private_key, is_private_jwk
 
 __all__ = ["Finding", "Guard", "Mode", "ReadableClaimWarning", "findings"]
 
@@ -106,7 +108,11 @@ def findings(claims: Mapping[str, Any], readable: Collection[str] = ()) -> Itera
     Returns:
         The findings, in the order of the claims; at most one each.
     """
-    return _in_object(claims, "", "", frozenset(readable))
+    if is_private_jwk(claims):
+        name = next(each for each in ("d", "k", "priv") if claims.get(each))
+        if name not in readable:
+            yield Finding(name, "secret")
+    yield from _in_object(claims, "", "", frozenset(readable))
 
 
 def _in_object(members: Mapping[str, Any], shown: str, plain: str, readable: frozenset[str]) -> Iterator[Finding]:
@@ -127,7 +133,7 @@ def _in_object(members: Mapping[str, Any], shown: str, plain: str, readable: fro
 def _in_value(value: Any, shown: str, plain: str, readable: frozenset[str]) -> Iterator[Finding]:
     kind: Kind | None
     if isinstance(value, dict):
-        kind = "secret" if _is_private_jwk(value) else None
+        kind = "secret" if is_private_jwk(value) else None
         if kind is None:
             yield from _in_object(value, shown, plain, readable)
     elif isinstance(value, list):
@@ -178,6 +184,15 @@ _WORDS: Final[Mapping[Kind, str]] = {
 _STYLE = re.compile(r"[_\-. ]")
 
 
+def _normal(text: str) -> str:
+    """A text without letters and digits in other shapes (full-width, bold): NFKC."""
+    if text.isascii():
+        return text
+    import unicodedata
+
+    return unicodedata.normalize("NFKC", text)
+
+
 def _plain(name: str) -> str:
     """A name without what differs from one style to another: phone_number, phoneNumber, Phone-Number."""
     return _STYLE.sub("", name).lower()
@@ -186,6 +201,34 @@ def _plain(name: str) -> str:
 NAMES: Final[Mapping[str, Kind]] = {_plain(word): kind for kind, words in _WORDS.items() for word in words.split()}
 """Kind by name, written in small letters alone. Compared with what follows the last ``/`` or ``:`` of a claim's name,
 so that namespaces do not matter."""
+
+_ALONE = """
+    address mobile race card pan pin cvc balance price prices income diagnosis full_name personal_number price_list
+"""
+# A name is about its last words: user_email is an e-mail address, email_verified is none. Not those that mean something
+# else after another word: ip_address, map_pin.
+_LAST_WORDS: Final = {
+    _plain(word): kind for kind, words in _WORDS.items() for word in words.split() if word not in _ALONE.split()
+}
+_MOST_WORDS = 4  # of a name above: aws_secret_access_key
+_LONGEST_NAME = 64
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", re.ASCII)
+
+
+@functools.lru_cache(1024)
+def _kind_of_name(name: str) -> Kind | None:
+    """The kind of a name by all of it or its last words, but for a number that ends it: userEmail, client_secret_2."""
+    kind = NAMES.get(_plain(name))
+    if kind is not None:
+        return kind
+    words = [word.lower() for word in _WORD.findall(name)]
+    while words and words[-1].isdigit():
+        words.pop()
+    kind = NAMES.get("".join(words))
+    for count in range(min(_MOST_WORDS, len(words)), 0, -1):
+        kind = kind or _LAST_WORDS.get("".join(words[-count:]))
+    return kind
+
 
 MOST_PERMISSIONS: Final[Mapping[str, int]] = {
     **dict.fromkeys(("acl", "acls", "accesscontrollist", "accessrules"), 0),
@@ -199,11 +242,12 @@ def _kind_by_name(name: str, value: Any) -> Kind | None:
     """The kind of a claim by its name; a flag or an empty value tells nothing."""
     if isinstance(value, bool) or value is None or value in ("", [], {}):
         return None
-    plain = _plain(name[max(name.rfind("/"), name.rfind(":")) + 1 :])
+    name = _normal(name[max(name.rfind("/"), name.rfind(":")) + 1 :])
+    plain = _plain(name)
     most = MOST_PERMISSIONS.get(plain)
     if most is not None and _entries(value) > most:
         return "permissions"
-    return NAMES.get(plain)
+    return _kind_of_name(name[-_LONGEST_NAME:])
 
 
 def _entries(value: Any) -> int:
@@ -259,9 +303,12 @@ _CREDENTIAL = re.compile(
 
 
 def _is_card(text: str) -> bool:
-    if not _DIGITS.fullmatch(text):
-        return False
-    digits = text.replace(" ", "").replace("-", "")
+    if _DIGITS.fullmatch(text):
+        return _is_card_number(text.replace(" ", "").replace("-", ""))
+    return any(map(_is_card_number, card_numbers(text)))
+
+
+def _is_card_number(digits: str) -> bool:
     if not _CARD.fullmatch(digits):
         return False
     doubled = (sum(divmod(int(digit) * 2, 10)) for digit in digits[-2::-2])
@@ -303,11 +350,6 @@ def _is_header(part: str) -> bool:
     return isinstance(header, dict) and isinstance(header.get("alg"), str)
 
 
-def _is_private_jwk(members: Mapping[str, Any]) -> bool:
-    """RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1, RFC 8037 and RFC 9964: ``d``, ``k`` or ``priv``."""
-    return isinstance(members.get("kty"), str) and not members.keys().isdisjoint(("d", "k", "priv"))
-
-
 SHAPES: Final[tuple[tuple[Callable[[str], object], Kind], ...]] = (
     (_PRIVATE_KEY.search, "secret"),
     (_has_token, "token"),
@@ -315,16 +357,20 @@ SHAPES: Final[tuple[tuple[Callable[[str], object], Kind], ...]] = (
     (_is_email, "personal"),
     (_is_card, "payment"),
     (_is_iban, "payment"),
+    (has_private_key, "secret"),
+    (has_bearer_token, "token"),
+    (has_credential, "secret"),
 )
 """What a value looks like, and its kind; the first that fits counts."""
 
 
-_SHORTEST = 14  # of all shapes without an @: a card number
+_SHORTEST = 14  # of all shapes without an @ or a =: a card number
 
 
 def _kind_of_text(text: str) -> Kind | None:
     if len(text) > MAX_TEXT:
-        return "secret" if _PRIVATE_KEY.search(text) else "long"
-    if len(text) < _SHORTEST and "@" not in text:
+        return "secret" if has_private_key(text) else "long"
+    if len(text) < _SHORTEST and "@" not in text and "=" not in text:
         return None
+    text = _normal(text)
     return next((kind for fits, kind in SHAPES if fits(text)), None)
