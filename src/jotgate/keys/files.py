@@ -172,10 +172,25 @@ def replace_file(path: Path, data: bytes | Callable[[], bytes], mode: int) -> No
             os.ftruncate(descriptor, 0)
             stream.write(content)
             stream.flush()
+            if mode & stat.S_IROTH:
+                _later_than(path, descriptor)
             os.fsync(descriptor)
             os.rename(unfinished, path)
         sync_directory(path.parent)
         return
+
+
+def _later_than(path: Path, descriptor: int) -> None:
+    """Date a file by a later second than the one it replaces.
+
+    Web servers make their ``ETag`` of second and size, and would call a new file of the same second unchanged.
+    """
+    try:
+        before = int(os.lstat(path).st_mtime)
+    except FileNotFoundError:
+        return
+    if int(os.fstat(descriptor).st_mtime) <= before:
+        os.utime(descriptor, (before + 1, before + 1))
 
 
 def sync_directory(path: Path) -> None:
