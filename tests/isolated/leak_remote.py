@@ -36,6 +36,6 @@ def make() -> None:
         another.verify(TEXTS[0])
 
 
-assert_steady("changed keys", change, 400)
+assert_steady("changed keys", change, 400, blocks=200)  # threads come and go, with what the interpreter keeps
 assert_steady("unchanged keys", stay, 400)
 assert_steady("key sets made and dropped", make, 200)

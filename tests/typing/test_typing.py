@@ -21,6 +21,7 @@ NOT_PROMISED = [
     r"jotgate\.(_engine\.Engine|_key\.SignatureLane|_lanes\.EVPLane)",
     # Python 3.13 reads the signature of a function without parameters as that of a method.
     r"jotgate\._clock\.(now|wall_ns_now|monotonic_ns_now|thread_ns_now)",
+    r"jotgate\._(ecdsa\.count|points\.missing|table_lane\.(disagreements|turn_off))",
     r"jotgate\._lanes\.(library|reason)",
 ]
 
