@@ -171,6 +171,7 @@ def test_a_keeper_outlives_what_goes_wrong_while_it_lands(monkeypatch):
         remote.warm()
         monkeypatch.setattr(RemoteKeySet, "_accept", lambda *_: 1 / 0)
         rejects("key_fetch_failed", remote.refresh)
+        assert remote._flight is None, "nobody is left to wait for a fetch that has landed"
         monkeypatch.undo()
         publisher.publish(B)
         way_in = Verifier(remote, EXPECTED)

@@ -108,7 +108,7 @@ def read(question: Question, body: bytes, headers: Mapping[str, str], url: str) 
     if etag is not None and not (len(etag) <= MOST_ETAG_BYTES and etag.isascii() and etag.isprintable()):
         etag = None
     allowed = parse_cache_control(headers)
-    if body == question.body:
+    if question.body and body == question.body:
         return Answer(None, body, etag, question.epoch, allowed, url)
     keys, members = KeySet._from_remote(body, question.algorithms, max_keys=question.max_keys)
     epoch = members.get(EPOCH_MEMBER)

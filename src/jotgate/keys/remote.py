@@ -90,7 +90,7 @@ class RemoteKeySet(KeyFeed):
         "_max_waiters",
         "_on_event",
         "_question",
-    )  # fmt: skip
+    )
 
     def __init__(
         self,
@@ -180,7 +180,7 @@ class RemoteKeySet(KeyFeed):
         return Supply(None, until) if answer is None else Supply(answer.keys, until, answer.epoch)
 
     def _renew(self, want: Want) -> bool | None:
-        flight = self._consider(want)
+        flight = self._consider(want, may_wait=not in_event_loop())
         if not isinstance(flight, Flight):
             return flight
         try:
@@ -189,7 +189,7 @@ class RemoteKeySet(KeyFeed):
             self._leave(flight)
 
     async def _renew_async(self, want: Want) -> bool | None:
-        flight = self._consider(want, in_loop=False)
+        flight = self._consider(want, may_wait=True)
         if not isinstance(flight, Flight):
             return flight
         try:
@@ -197,30 +197,21 @@ class RemoteKeySet(KeyFeed):
         finally:
             self._leave(flight)
 
-    def _consider(self, want: Want, *, in_loop: bool | None = None) -> Flight | bool | None:
+    def _consider(self, want: Want, *, may_wait: bool) -> Flight | bool | None:
         """Return the fetch to wait for, or the answer at once."""
         now = monotonic_ns_now()
         with self._lock:
             state = self._freshness.state(now)
-            counts = state not in (KeyState.EMPTY, KeyState.DEAD)
-            if self._closed and not (counts and want == "usable"):
-                return None if want == "usable" or self._freshness.failing else False
-            self._appoint()
-            flight = self._flight
-            if want == "usable":
-                ready = counts
-                if not ready and flight is None and not self._freshness.may_ask(now):
-                    return None
-                if state is KeyState.DEAD:  # the clock may have leapt while the keeper slept: it is woken
-                    self._ask_for_flight()
-                    return None
-            else:
-                ready = False
-                if flight is None and not self._freshness.may_ask(now):
-                    return None if self._freshness.failing else False
-            if not ready:
+            if want == "newer" or state in (KeyState.EMPTY, KeyState.DEAD):
+                without = None if want == "usable" or self._freshness.failing else False
+                if self._closed:
+                    return without
+                self._appoint()
+                if self._flight is None and not self._freshness.may_ask(now):
+                    return without
                 flight = self._ask_for_flight()
-                if in_event_loop() if in_loop is None else in_loop:
+                # dead keys are fetched without anybody: the keeper may only have slept while the clock leapt
+                if not may_wait or (want == "usable" and state is KeyState.DEAD):
                     return None
                 if want == "newer" and flight.waiting >= self._max_waiters:
                     self._counts["turned_away"] += 1
@@ -228,6 +219,7 @@ class RemoteKeySet(KeyFeed):
                 flight.waiting += 1
                 self._counts["waited"] += 1
                 return flight
+            self._appoint()
         # the keys count; whoever finds that they do not has not heard of it yet, or is a child of a fork
         self._tell()
         return True
@@ -397,18 +389,14 @@ class RemoteKeySet(KeyFeed):
         """Take an answer over, tell the verifiers, then let those go on who wait."""
         with self._lock:
             if self._flight is not flight:  # the keeper was sent to rest meanwhile
-                event = None
-            elif isinstance(answer, Answer):
-                event = self._accept(answer, began)
-            else:
-                event = self._fail(answer)
-            if event is not None:
-                self._flight = None
-                self._freshness.end(monotonic_ns_now())
-        if event is not None:
-            self._tell()
-        flight.land(event is not None and event.kind != "failed")
-        if event is not None and (event.kind == "failed" or self._on_event is not None):
+                flight.land(False)
+                return
+            self._flight = None
+            self._freshness.end(monotonic_ns_now())
+            event = self._accept(answer, began) if isinstance(answer, Answer) else self._fail(answer)
+        self._tell()
+        flight.land(event.kind != "failed")
+        if event.kind == "failed" or self._on_event is not None:
             # a thread of its own: who takes his time over an event keeps no key from being refreshed
             told = (event, shown(self._question.issuer or self._question.url), self._on_event)
             try:

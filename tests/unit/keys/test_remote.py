@@ -238,6 +238,14 @@ def test_not_modified_without_a_document_is_no_answer(published):
 # -- asking again
 
 
+def test_a_first_answer_without_a_body_is_a_failed_fetch(published):
+    publisher, keys = published
+    publisher.body = b""
+    remote = keys()
+    rejects("key_fetch_failed", remote.warm)
+    assert (remote.stats()["failed"], remote.stats()["unchanged"], remote.state) == (1, 0, KeyState.EMPTY)
+
+
 def test_an_etag_is_sent_back_and_an_unchanged_set_keeps_everything(published):
     publisher, keys = published
     publisher.headers = {"ETag": '"one"', "Cache-Control": "max-age=120"}
