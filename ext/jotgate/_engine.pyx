@@ -240,6 +240,7 @@ cdef class Engine:
             try:
                 newer = binding.source.feed is None or binding.source.feed._newer(binding.supply, want)
             except BaseException as error:          # an interrupt: nothing may be raised here, so `conclude` does
+                drop_claim(outcome)
                 hand_over(&outcome.interrupt, error)
                 return UNDECIDED
             if newer is False:
@@ -432,6 +433,8 @@ cdef class Engine:
                     self.remember(binding, work, token)
         elif work.claim != NO_CLAIM:
             hand_over(&outcome.claim, binding.policy.claim_name(work.claim))
+        if fault == OK:
+            return OK
         if fault == KEY_WITHDRAWN or (binding.source.feed is not None and wanted_for(fault) is not None):
             hand_over(&outcome.binding, binding)
         return fault
