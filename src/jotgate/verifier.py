@@ -112,6 +112,7 @@ class Verifier(Engine):
         cache: TokenCache | _OwnCache | None = _OWN_CACHE,
         revocations: RevocationCheck | None = None,
         backend: str = "auto",
+        tables: bool = True,
         **options: Any,
     ) -> Self:
         """Return a verifier for one issuer's tokens, by the keys that it publishes.
@@ -124,6 +125,7 @@ class Verifier(Engine):
             cache: As of the class.
             revocations: As of the class.
             backend: As of the class.
+            tables: As of the class.
             options: More of ``Policy`` (``leeway``, ``typ``, ``require`` ...) and of ``RemoteKeySet`` (``max_stale``,
                 ``headers``, ``allow_http`` ...).
 
@@ -139,7 +141,7 @@ class Verifier(Engine):
         of_policy = {name: value for name, value in options.items() if name not in known}
         policy = Policy(algorithms=algorithms, issuer=issuer, audience=audience, **of_policy)
         keys = RemoteKeySet.for_issuer(issuer, **of_keys) if jwks_uri is None else RemoteKeySet(jwks_uri, **of_keys)
-        return cls(keys, policy, cache=cache, revocations=revocations, backend=backend)
+        return cls(keys, policy, cache=cache, revocations=revocations, backend=backend, tables=tables)
 
     async def verify_async(self, text: str | bytes, *, fresh: bool = False) -> VerifiedToken:
         """Verify as ``verify`` does, where that would wait for keys without holding up the event loop.

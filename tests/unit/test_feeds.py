@@ -355,6 +355,8 @@ def test_for_issuer_takes_the_parameters_that_everybody_uses():
     assert not local.ready
     with pytest.raises(TypeError):
         Verifier.for_issuer(ISSUER, audience=AUDIENCE, algorithms=["ES256"], stale=0)
+    plain = Verifier.for_issuer(ISSUER, audience=AUDIENCE, algorithms=["ES256"], tables=False)
+    assert plain.stats()["tables"]["reason"] == "this verifier uses none"
     direct = Verifier.for_issuer(ISSUER, audience=AUDIENCE, algorithms=["ES256"], jwks_uri=URL)
     assert direct.stats()["keys"][""]["url"] == URL
     assert not direct.ready
