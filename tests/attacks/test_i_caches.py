@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from reference import p256
 from support import (
     ABSENT,
     ISSUER,
@@ -419,47 +420,15 @@ def test_i11_past_its_deadline_a_source_vouches_for_nothing() -> None:
 
 # -- one signature, two tokens
 
-P = 2**256 - 2**224 + 2**192 + 2**96 - 1
-B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
-G = (
-    0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
-    0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
-)
-Point = tuple[int, int] | None
-
-
-def add(one: Point, other: Point) -> Point:
-    if one is None or other is None:
-        return one or other
-    if one[0] == other[0]:
-        if (one[1] + other[1]) % P == 0:
-            return None
-        slope = (3 * one[0] ** 2 - 3) * pow(2 * one[1], -1, P)
-    else:
-        slope = (other[1] - one[1]) * pow(other[0] - one[0], -1, P)
-    x = (slope * slope - one[0] - other[0]) % P
-    return x, (slope * (one[0] - x) - one[1]) % P
-
-
-def times(factor: int, point: Point) -> Point:
-    total = None
-    while factor:
-        if factor & 1:
-            total = add(total, point)
-        point = add(point, point)
-        factor >>= 1
-    return total
-
 
 def key_for(message: bytes, signature: bytes) -> VerificationKey:
     """The ES256 key under which a given signature is one of a given message: ECDSA public-key recovery."""
-    n = ORDERS["ES256"]
     r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
-    y = pow(r**3 - 3 * r + B, (P + 1) // 4, P)
-    assert y * y % P == (r**3 - 3 * r + B) % P
+    point = p256.with_x(r)
+    assert point is not None
     z = int.from_bytes(hashlib.sha256(message).digest(), "big")
-    back = pow(r, -1, n)
-    found = add(times(s * back % n, (r, y)), times(-z * back % n, G))
+    back = pow(r, -1, p256.N)
+    found = p256.add(p256.multiply(s * back, point), p256.multiply(-z * back, p256.G))
     assert found is not None
     numbers = ec.EllipticCurvePublicNumbers(*found, ec.SECP256R1())
     return VerificationKey.from_cryptography(numbers.public_key(), alg="ES256")

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -61,6 +62,14 @@ def in_child(work: Callable[[], object]) -> int:
         status = 0
     finally:
         os._exit(status)
+
+
+def ends_cleanly(script: str, *arguments: object) -> None:
+    """Run a script in an interpreter of its own; it must end within 30 s, with code 0 and without a word."""
+    command = [sys.executable, "-X", "faulthandler", "-c", script, *map(str, arguments)]
+    done = subprocess.run(command, env=os.environ, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
+    assert not done.stderr, done.stderr[-2000:]
 
 
 failures: list[str] = []
