@@ -68,6 +68,7 @@ NETWORK_ROOMS = (
     "keys/remote.py",
     "keys/flight.py",  # waits in event loops
     "introspection/client.py",
+    "revocation/revocations.py",  # has a thread ask the store where an event loop runs
     "stores/redis.py",
     "gateway/",
     "integrations/",

@@ -32,14 +32,50 @@ class Supply(NamedTuple):
     """The epoch that tokens must carry; None where the issuer counts none."""
 
 
-class KeyFeed:
-    """Base of the feeds."""
+class Watched:
+    """Base of what verifiers watch."""
 
     __slots__ = ("__weakref__", "_watchers", "_watchers_lock")
 
     def __init__(self) -> None:
         self._watchers: list[weakref.WeakMethod[Callable[[], None]]] = []
         self._watchers_lock = threading.Lock()
+
+    def _watch(self, watcher: Callable[[], None]) -> None:
+        """Call a bound method, held weakly, each time something has changed, on whatever thread noticed it."""
+        with self._watchers_lock:
+            self._watchers = [each for each in self._watchers if each() not in (None, watcher)]
+            self._watchers.append(weakref.WeakMethod(watcher))
+
+    def _unwatch(self, watcher: Callable[[], None]) -> None:
+        """Tell it no more. What nobody watches rests."""
+        with self._watchers_lock:
+            self._watchers = [each for each in self._watchers if each() not in (None, watcher)]
+            left = len(self._watchers)
+        if not left:
+            self._rest()
+
+    def _rest(self) -> None:
+        """Stop what runs in the background, until somebody wants it again."""
+
+    def _tell(self) -> None:
+        for each in tuple(self._watchers):
+            watcher = each()
+            if watcher is not None:
+                guarded(watcher)
+
+    def _forked(self) -> None:
+        """Begin anew in a child process: no thread of the parent is here, and what its threads held is held for ever.
+
+        Called before anything else runs in the child, so it takes no lock and does little.
+        """
+        self._watchers_lock = threading.Lock()
+
+
+class KeyFeed(Watched):
+    """Base of the feeds."""
+
+    __slots__ = ()
 
     def _newer(self, seen: Supply | None, want: Want) -> bool | None:
         """Return what `_renew` does; True at once where there is other than what a verdict was reached by.
@@ -105,36 +141,6 @@ class KeyFeed:
     async def warm_async(self) -> None:
         """As `warm`, without holding up the event loop."""
         raise NotImplementedError
-
-    def _watch(self, watcher: Callable[[], None]) -> None:
-        """Call a bound method, held weakly, each time the supply has changed, on whatever thread noticed it."""
-        with self._watchers_lock:
-            self._watchers = [each for each in self._watchers if each() not in (None, watcher)]
-            self._watchers.append(weakref.WeakMethod(watcher))
-
-    def _unwatch(self, watcher: Callable[[], None]) -> None:
-        """Tell it no more. A feed that nobody watches rests."""
-        with self._watchers_lock:
-            self._watchers = [each for each in self._watchers if each() not in (None, watcher)]
-            left = len(self._watchers)
-        if not left:
-            self._rest()
-
-    def _rest(self) -> None:
-        """Stop what runs in the background, until somebody wants it again."""
-
-    def _tell(self) -> None:
-        for each in tuple(self._watchers):
-            watcher = each()
-            if watcher is not None:
-                guarded(watcher)
-
-    def _forked(self) -> None:
-        """Begin anew in a child process: no thread of the parent is here, and what its threads held is held for ever.
-
-        Called before anything else runs in the child, so it takes no lock and does little.
-        """
-        self._watchers_lock = threading.Lock()
 
 
 def guarded(call: Callable[..., object], *arguments: object) -> None:
