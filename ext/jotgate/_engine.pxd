@@ -49,7 +49,6 @@ cdef class Engine:
     cdef object _is_revoked         # a callable that answers under the GIL, or None
     cdef uint64_t _verdicts[FAULT_COUNT]
 
-    cdef void begin(self, Outcome* outcome, bint fresh) noexcept
     cdef Fault decide(self, object text, bint fresh, Outcome* outcome) noexcept
     cdef Fault decide_with_renewed(self, object text, bint fresh, Fault fault, Outcome* outcome) noexcept
     cdef Fault ask_for(self, Binding binding, Fault fault, Outcome* outcome) noexcept

@@ -145,6 +145,11 @@ cdef void drop_claim(Outcome* outcome) noexcept:
         outcome.claim = NULL
 
 
+cdef inline void begin(Engine engine, Outcome* outcome, bint fresh) noexcept:
+    outcome.token = outcome.claim = outcome.renewal = outcome.interrupt = NULL
+    outcome.asking = UNASKED if fresh and engine._feed is not None else VOUCHED
+
+
 cdef class Engine:
     """The native base of ``Verifier``: holds its bindings and verifies."""
 
@@ -303,7 +308,7 @@ cdef class Engine:
         cdef tuple renewal
         if fresh and self._revoked is None and self._is_revoked is None:
             raise PolicyError(_FRESH_NEEDS_REVOCATIONS)
-        self.begin(&outcome, fresh)
+        begin(self, &outcome, fresh)
         if asked:
             outcome.asking = ASKED
         fault = self.decide(text, fresh, &outcome)
@@ -325,10 +330,6 @@ cdef class Engine:
         error, code, message = BY_FAULT[fault]
         self._verdicts[<int>fault] += 1
         raise error(message, code)
-
-    cdef void begin(self, Outcome* outcome, bint fresh) noexcept:
-        outcome.token = outcome.claim = outcome.renewal = outcome.interrupt = NULL
-        outcome.asking = UNASKED if fresh and self._feed is not None else VOUCHED
 
     cdef PyObject* recall(self, Span text, uint64_t hash, bint fresh, Asking asking) noexcept:
         """The token with this very text, if all that was decided about it then holds now; else NULL.
@@ -587,7 +588,7 @@ cdef PyObject* verify_method(PyObject* self, PyObject** args, Py_ssize_t count, 
         if fresh and engine._revoked is None and engine._is_revoked is None:
             PyErr_SetObject(<PyObject*>PolicyError, <PyObject*>_FRESH_NEEDS_REVOCATIONS)
             return NULL
-    engine.begin(&outcome, fresh)
+    begin(engine, &outcome, fresh)
     fault = engine.decide(<object>text, fresh, &outcome)
     if outcome.renewal != NULL:
         fault = engine.decide_with_renewed(<object>text, fresh, fault, &outcome)
