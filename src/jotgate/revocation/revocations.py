@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, final
 from .._revoked import RevocationIndex
 from ..errors import PolicyError, StoreUnavailableError
 from ..keys.feed import Want, Watched, survive_forks
+from ..keys.flight import in_a_thread
 from ..stores.rules import NEVER, Rule, RuleKey
 from ..stores.taking_back import before_now, key_rule, session_rule, subject_rule, token_rule
 from .mirror import Mirror, Trust
@@ -245,9 +246,7 @@ class Revocations(Watched):
     async def _newer_async(self, seen: None, want: Want) -> bool | None:
         if want == "usable":
             return await self._mirror.caught_up_async()
-        import asyncio
-
-        return await asyncio.to_thread(self._mirror.look_ahead)
+        return await in_a_thread(self._mirror.look_ahead)
 
     def _asked_now(self) -> None:
         self._mirror.ask()
