@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .._clock import monotonic_ns_now
@@ -52,7 +51,6 @@ class Mirror:
         store: Whose rules.
         index: What is kept up to date; nobody else vouches for it.
         trust: How long a silent store is trusted.
-        tell: Called when a key was distrusted.
     """
 
     __slots__ = (
@@ -68,18 +66,16 @@ class Mirror:
         "_position",
         "_store",
         "_swept",
-        "_tell",
         "_thread",
         "_trust",
         "counts",
         "failure",
     )
 
-    def __init__(self, store: Store, index: RevocationIndex, trust: Trust, tell: Callable[[], None]) -> None:
+    def __init__(self, store: Store, index: RevocationIndex, trust: Trust) -> None:
         self._store = store
         self._index = index
         self._trust = trust
-        self._tell = tell
         self._position: Position | None = None
         self._owed: int | None = None
         self._heard: int | None = None
@@ -212,13 +208,6 @@ class Mirror:
         self._sweep()
         return 0
 
-    def apply(self, rules: Sequence[Rule]) -> None:
-        """Take in rules, wherever they come from."""
-        before = self._index.distrusted
-        self._index.merge(rules)
-        if self._index.distrusted != before:
-            self._tell()
-
     def _read(self, wait: float) -> bool:
         """Take in what is new; False: the store's history does not contain our position."""
         position = self._position
@@ -228,7 +217,7 @@ class Mirror:
         changes = self._store.changes(position, wait)
         if changes is None:
             return False
-        self.apply(changes.rules)
+        self._index.merge(changes.rules)
         # Two threads may do this at once, and the one behind set the position last: then rules come again.
         self._position = changes.position
         self._heard = max(began, self._heard or 0)
@@ -238,11 +227,8 @@ class Mirror:
     def _read_everything(self) -> None:
         snapshot = self._store.snapshot()
         mark = self._index.mark_snapshot()
-        before = self._index.distrusted
         for rules in snapshot.rules:
             self._index.merge(rules, mark)
-        if self._index.distrusted != before:
-            self._tell()
         self.counts["snapshots"] += 1
         self._owed = mark
         self._position = snapshot.position

@@ -79,7 +79,7 @@ class Revocations(Watched):
         self._on_stale = on_stale
         self._keep = _seconds("keep", keep, 60)
         self.index = RevocationIndex(self)
-        self._mirror = Mirror(store, self.index, _trust(on_stale, accept_for, max_lag), self._tell)
+        self._mirror = Mirror(store, self.index, _trust(on_stale, accept_for, max_lag))
         survive_forks(self)
 
     # -- taking back
@@ -177,7 +177,7 @@ class Revocations(Watched):
 
     def _write(self, rule: Rule) -> None:
         self._store.write([rule])
-        self._mirror.apply([rule])  # here it holds at once
+        self.index.merge([rule])  # here it holds at once
 
     # -- what verifiers ask
 
@@ -246,7 +246,9 @@ class Revocations(Watched):
     async def _newer_async(self, seen: None, want: Want) -> bool | None:
         if want == "usable":
             return await self._mirror.caught_up_async()
-        return await in_a_thread(self._mirror.look_ahead)
+        found: list[bool | None] = []
+        await in_a_thread(lambda: found.append(self._mirror.look_ahead()))
+        return found[0] if found else None
 
     def _asked_now(self) -> None:
         self._mirror.ask()
@@ -288,7 +290,7 @@ class _StoreEpochs:
     def advance(self) -> int:
         owner = self._revocations
         epoch = owner._store.advance_epoch(owner._issuer)
-        owner._mirror.apply([Rule("epoch", owner._issuer, "", epoch, NEVER)])
+        owner.index.merge([Rule("epoch", owner._issuer, "", epoch, NEVER)])
         return epoch
 
 

@@ -210,10 +210,14 @@ class RevocationFeed(Protocol):
         """What answers, natively."""
 
     def _watch(self, watcher: Callable[[], None]) -> None:
-        """Call a bound method, held weakly, each time a key is distrusted."""
+        """Note a verifier, by a bound method of it that is held weakly; the index tells it of distrusted keys.
+
+        Raises:
+            PolicyError: ``invalid_policy``: nobody has said what holds for tokens when the index may not know.
+        """
 
     def _unwatch(self, watcher: Callable[[], None]) -> None:
-        """Call it no more; what nobody watches rests."""
+        """Note that a verifier asks no more; what nobody asks rests."""
 
     def _newer(self, seen: None, want: Want) -> bool | None:
         """Bring the index up to date on the request path.
