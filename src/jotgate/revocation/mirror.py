@@ -120,7 +120,8 @@ class Mirror:
                 self._thread = None
                 self._first.land(False)
                 return
-        self._vouch()
+        if self._heard is not None and monotonic_ns_now() - self._heard < self._trust.max_lag * 1e9:
+            self._vouch()  # a child of a fork knows what its parent knew; an old one has to hear the store first
 
     def stop(self) -> None:
         """Follow no more, and vouch for nothing."""
@@ -129,6 +130,7 @@ class Mirror:
         self._bell.set()
         if thread is not None and thread is not threading.current_thread():
             thread.join(WAIT + 2 * self._store.timeout)
+        self._heard = None
         self._index.vouch_until(0)
 
     def caught_up(self) -> bool | None:
@@ -254,6 +256,7 @@ class Mirror:
             self.failure = error.with_traceback(None)
             self._log("unreachable")
         self.failure = error.with_traceback(None)
+        self._vouch()
         self._first.land(False)
         failures = self.counts["failures"]
         self.counts["failures"] += 1
