@@ -153,6 +153,8 @@ class Mirror:
         """
         self.start()
         called = monotonic_ns_now()
+        if self._position is None:
+            self._first.wait(self._store.timeout)
         if not self._asking.acquire(timeout=self._store.timeout):
             raise StoreUnavailableError("the store has too many questions to answer")
         try:
