@@ -6,11 +6,11 @@ inside ``run``, so that help and usage errors answer in milliseconds.
 
 Exit codes, the same for every command:
 
-- 0: accepted (``verify``), readable (``inspect``), as expected (``demo``), sound (``jwks``, ``doctor``), done
-  (``keygen``, ``sign``, ``keys``, ``bench``)
+- 0: accepted (``verify``), readable (``inspect``), as expected (``demo``), sound (``jwks``, ``doctor``, ``store``),
+  done (``keygen``, ``sign``, ``keys``, ``compromise``, ``revoke``, ``sessions``, ``bench``)
 - 1: refused, unreadable, not sound, not as expected, or not yet (``keys rotate``)
 - 2: usage: a bad option, key, policy or file
-- 3: cannot decide
+- 3: cannot decide, or not all of it could be done: do it again
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ COMMANDS = {
     "jwks": "look at a published key set: show, lint, diff, thumbprint",
     "doctor": "examine the address that an issuer publishes its keys at",
     "keys": "keep an issuer's keys: rotate them, drop one that was compromised",
+    "compromise": "a signing key got out: end its power, in one command",
+    "revoke": "take back a token, a subject, a session, an epoch or a key",
+    "sessions": "list the sessions of a user, and end them",
+    "store": "look at a store of revocations and sessions: is it fit?",
     "demo": "see the whole engine at work on this machine",
     "bench": "measure it on this machine, beside the other libraries here",
 }
