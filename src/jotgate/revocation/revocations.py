@@ -285,9 +285,22 @@ class _StoreEpochs:
         owner = self._revocations
         return max((rule.value for rule in owner._store.rules(owner._keys("epoch", "")) if rule), default=0)
 
+    def _highest(self) -> int:
+        """Return the highest epoch that holds for a token of the issuer; of every issuer, if none is named."""
+        owner = self._revocations
+        if owner._issuer:
+            return self.current()
+        rules = (rule for portion in owner._store.snapshot().rules for rule in portion)
+        return max((rule.value for rule in rules if rule.kind == "epoch"), default=0)
+
     def advance(self) -> int:
         owner = self._revocations
+        before = self._highest()
         epoch = owner._store.advance_epoch(owner._issuer)
+        if epoch <= before:
+            # The others count on their own: an epoch that is not above theirs would take nothing back.
+            owner._store.write([Rule("epoch", owner._issuer, "", before, NEVER)])
+            epoch = owner._store.advance_epoch(owner._issuer)
         owner._mirror.apply([Rule("epoch", owner._issuer, "", epoch, NEVER)])
         return epoch
 
