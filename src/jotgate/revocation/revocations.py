@@ -213,8 +213,9 @@ class Revocations(Watched):
 
         Returns:
             ``state``: ``unknown`` (no rules were read yet), ``current``, ``late`` (nothing heard for ``max_lag``;
-            tokens are accepted by ``on_stale``) or ``refusing``. ``lag`` in seconds, or None. ``rules`` by kind, and their
-            ``bytes``. ``snapshots``: how often everything was read. ``written_back``: rules that the store had lost.
+            tokens are accepted by ``on_stale``) or ``refusing``. ``lag`` in seconds, or None. ``rules`` by kind, and
+            their ``bytes``. ``snapshots``: how often everything was read. ``written_back``: rules that the store had
+            lost.
             ``failures`` in a row, and the ``last_error``, empty while there is none.
         """
         facts = self._mirror.stats()

@@ -1,0 +1,74 @@
+"""A process that verifies the same tokens over and over with a hot cache, and reports each verdict as it changes.
+
+It reads its orders, one JSON object, from the first line of stdin, and works until stdin ends. Times are of the
+monotonic clock, which all processes of a machine share.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections import defaultdict
+from typing import Any
+
+from jotgate import KeySet, Policy, Verifier
+from jotgate.errors import JotgateError
+from jotgate.revocation.revocations import Revocations
+from jotgate.stores import open_store
+
+PAUSE = 0.001
+
+
+def say(**facts: Any) -> None:
+    print(json.dumps(facts), flush=True)
+
+
+def verdict(verifier: Verifier, text: str, fresh: bool, batch: bool) -> str:
+    if batch:
+        return verifier.verify_batch([text], 1).code[0]
+    try:
+        verifier.verify(text, fresh=fresh)
+    except JotgateError as error:
+        return error.code
+    return "accepted"
+
+
+def main() -> None:
+    orders = json.loads(sys.stdin.readline())
+    ended = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    store = open_store(orders["store"], **orders["options"])
+    revocations = Revocations(store, **orders["revocations"])
+    policy = Policy(algorithms=["HS256"], issuer=orders["issuer"], audience=orders["audience"])
+    verifier = Verifier(KeySet.from_jwks(orders["jwks"]), policy, revocations=revocations)
+    fresh, batch = set(orders["fresh"]), orders["batch"]
+    now: dict[str, str] = {}
+    seconds: dict[str, dict[int, dict[str, int]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(int)))
+    longest = {False: 0.0, True: 0.0}
+    calls = 0
+    say(ready=True)
+    while not ended.is_set():
+        for name, text in orders["tokens"].items():
+            began = time.monotonic()
+            code = verdict(verifier, text, name in fresh, batch)
+            done = time.monotonic()
+            calls += 1
+            longest[name in fresh] = max(longest[name in fresh], done - began)
+            seconds[name][int(done)][code] += 1
+            if now.get(name) != code:
+                now[name] = code
+                say(at=done, began=began, name=name, code=code)
+        time.sleep(PAUSE)
+    say(
+        calls=calls,
+        longest=longest[False],
+        longest_fresh=longest[True],
+        seconds=seconds,
+        stats=verifier.stats()["revocations"],
+    )
+
+
+if __name__ == "__main__":
+    main()
