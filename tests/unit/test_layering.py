@@ -69,7 +69,7 @@ NETWORK_ROOMS = (
     "keys/flight.py",  # waits in event loops
     "introspection/client.py",
     "revocation/revocations.py",  # has a thread ask the store where an event loop runs
-    "stores/redis.py",
+    "stores/redis/",
     "gateway/",
     "integrations/",
     "audit/",
@@ -79,6 +79,7 @@ RANDOM = {"random", "secrets", "uuid"}
 RANDOM_ROOMS = (
     "issuing/",
     "sessions/",
+    "stores/encoding.py",  # marks: they tell a history from one that took its place
     "keys/primitives.py",
     "keys/remote.py",  # jitter
     "introspection/client.py",
