@@ -159,7 +159,7 @@ class SessionManager:
         family = Family(
             issuer=self._issuer.issuer,
             subject=subject,
-            audience=audience if isinstance(audience, str | bytes | Mapping) else list(audience),
+            audience=_kept(audience),
             client_id=client_id,
             scope=scope,
             claims=given,
@@ -240,29 +240,31 @@ class SessionManager:
             return Tokens(issued[0], made(family.version, secret, session, family.counter), session, issued[1], left)
         raise busy()
 
-    def end(self, which: str) -> bool:
-        """End a session and take back its access tokens (log-out).
+    def end(self, session: str) -> bool:
+        """End a session by its id, and take back its access tokens.
 
         Done twice it does no harm. Verifiers with ``revocations`` refuse its access tokens from the moment their mirror
-        has heard of it.
-
-        Args:
-            which: The id of the session, or one of its refresh tokens, whether it still counts or not.
+        has heard of it. An id is not secret: whoever may end a session with it is for the caller to say.
 
         Returns:
             Whether this call ended it; False if it was over or is not known.
 
         Raises:
-            RefreshError: ``invalid_grant``: a refresh token that no secret vouches for.
-            PolicyError: ``invalid_policy``: neither a session id nor a refresh token.
+            PolicyError: ``invalid_policy``: this can be no session id.
             UndecidedError: ``store_unavailable``: the session may be over or not; end it again.
         """
-        if type(which) is not str:
-            raise PolicyError("end takes the id of a session, or a refresh token")
-        session = self._authentic(which).family if "." in which else which
-        if not is_session(session):
+        if type(session) is not str or not is_session(session):
             raise PolicyError("the id of a session is what start returned as session, and the sid of its access tokens")
         return self._end(session, "log_out")
+
+    def log_out(self, token: str) -> bool:
+        """End the session of a refresh token, whether the token still counts or not; otherwise as `end`.
+
+        Raises:
+            RefreshError: ``invalid_grant``: no server secret vouches for the token.
+            UndecidedError: ``store_unavailable``: the session may be over or not; do it again.
+        """
+        return self._end(self._authentic(token).family, "log_out")
 
     def end_all(self, subject: str) -> int:
         """End all sessions of a subject, and take back every token issued to it until now.
@@ -418,6 +420,15 @@ class SessionManager:
 
 def _floor(rules: list[Any]) -> int:
     return max((rule.value for rule in rules), default=0)
+
+
+def _kept(audience: str | Collection[str]) -> str | list[str]:
+    """An audience as a record holds it; what stands in it the issuer checks."""
+    if isinstance(audience, str):
+        return audience
+    if not isinstance(audience, Collection) or isinstance(audience, bytes | Mapping):
+        raise PolicyError("audience takes a non-empty str, or a non-empty collection of them")
+    return list(audience)
 
 
 def _random_below(bound: int) -> int:
