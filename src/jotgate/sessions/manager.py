@@ -102,6 +102,9 @@ class SessionManager:
         _seconds("access_lifetime", access_lifetime, 1, LONGEST_TOKEN)
         _seconds("absolute_lifetime", absolute_lifetime, 1, LONGEST_SESSION)
         _seconds("idle_lifetime", idle_lifetime, int(grace) + 1, absolute_lifetime)
+        longest = issuer._policy.max_lifetime
+        if longest is not None and access_lifetime > longest:
+            raise PolicyError("access_lifetime is longer than the issuer's policy allows", "lifetime_too_long")
         issuer._lifetime(access_lifetime)
         self._store = store
         self._issuer = issuer
