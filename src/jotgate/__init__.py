@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .keys.remote import RemoteKeySet
     from .keys.ring import KeyRing
     from .policy import ANY, Policy
+    from .sessions.manager import SessionManager
     from .token import VerifiedToken
     from .verifier import Verifier
 
@@ -20,6 +21,7 @@ _HOME = {
     "KeySet": "keys.keyset",
     "Policy": "policy",
     "RemoteKeySet": "keys.remote",
+    "SessionManager": "sessions.manager",
     "SigningKey": "keys.key",
     "TokenCache": "_cache",
     "VerificationKey": "keys.key",
@@ -37,6 +39,7 @@ __all__ = [
     "KeySet",
     "Policy",
     "RemoteKeySet",
+    "SessionManager",
     "SigningKey",
     "TokenCache",
     "VerificationKey",

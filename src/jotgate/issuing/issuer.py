@@ -160,18 +160,44 @@ class Issuer:
 
         Cost: one signature, and some 30 us for a few claims; half of it is the guard.
         """
-        now_ns = wall_ns_now()
         lifetime = self._lifetime(lifetime)
+        return self._issue_from(
+            wall_ns_now(),
+            0,
+            subject,
+            audience,
+            claims,
+            lifetime,
+            client_id=client_id,
+            not_before=not_before,
+            session=None,
+        )
+
+    def _issue_from(
+        self,
+        now_ns: int,
+        floor_s: int,
+        subject: str,
+        audience: str | Collection[str],
+        claims: Mapping[str, Any] | None,
+        lifetime: int,
+        *,
+        client_id: str | None,
+        not_before: bool,
+        session: str | None,
+    ) -> str:
         signer, epoch = self._signing()
         members = self._members(subject, audience, client_id, epoch)
-        issued = now_ns // 1_000_000_000
+        issued = max(now_ns // 1_000_000_000, floor_s)
         members |= {"iat": issued, "exp": min(issued + lifetime, _FAR)}
         if not_before:
             members["nbf"] = issued - _NBF_BEFORE
+        if session is not None:
+            members["sid"] = session
         members |= _own_claims(claims)
         payload = _written(members)
         self._check_size(payload)  # before anything reads it: the guard is slow where there is a lot
-        _as_verified(check_claims, self._policy._compiled, payload, now_ns)
+        _as_verified(check_claims, self._policy._compiled, payload, max(now_ns, issued * 1_000_000_000))
         self._guard.check(payload)
         self._prove(signer)
         token = sign(payload, signer, header={"typ": self._typ})

@@ -126,7 +126,8 @@ class Revocations(Watched):
             StoreUnavailableError: As `revoke`.
         """
         before = before_now(self._store)
-        self._write(subject_rule(self._issuer, _text("subject", subject), before, before + self._keep))
+        rule = subject_rule(self._issuer, _text("subject", subject), before)
+        self._write(rule._replace(until=before + int(self._keep)))
         return before
 
     def revoke_session(self, session: str) -> None:
@@ -139,7 +140,8 @@ class Revocations(Watched):
             StoreUnavailableError: As `revoke`.
         """
         before = before_now(self._store)
-        self._write(session_rule(self._issuer, _text("session", session), before + self._keep))
+        rule = session_rule(self._issuer, _text("session", session), before)
+        self._write(rule._replace(until=before + int(self._keep)))
 
     def revoke_key(self, thumbprint: str) -> None:
         """Distrust a key for ever: whatever it signed, whatever a JWKS says of it later.
