@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from jotgate.cli import EXIT_OK, EXIT_UNDECIDED, UsageError
 from jotgate.cli.keysource import failures_as_json
-from jotgate.cli.ringreport import epoch_of, show_incident
-from jotgate.cli.rings import directory_kept_back, opened, refuse_locked
+from jotgate.cli.ringreport import show_incident
+from jotgate.cli.rings import counted_in_the_store, directory_kept_back, opened, refuse_locked
 from jotgate.cli.storage import ABOUT, add_issuer, add_store, is_named, revocations_of
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from jotgate.incident import IncidentReport
     from jotgate.keys.ring import KeyRing
-    from jotgate.revocation.revocations import Revocations
 
 _DESCRIPTION = f"""\
 A signing key got out: end its power wherever it can be reached, and say where it cannot.
@@ -38,6 +37,7 @@ examples
   jotgate compromise --thumbprint THUMBPRINT                                     # a key of somebody else's"""
 
 _SHA256_BYTES = 32
+IDENTIFIERS = ("--kid", "--thumbprint")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -106,19 +106,8 @@ def end_the_key(arguments: argparse.Namespace) -> int:
         revocations = None
         if is_named(arguments):
             revocations = opening.enter_context(revocations_of(arguments))
-            ring = _with_its_counter(ring, revocations, arguments)
+            ring = counted_in_the_store(ring, revocations, arguments)
         return _told(compromise(arguments.kid, ring=ring, revocations=revocations), ring, arguments)
-
-
-def _with_its_counter(ring: KeyRing, revocations: Revocations, arguments: argparse.Namespace) -> KeyRing:
-    from jotgate.errors import UndecidedError
-
-    if epoch_of(ring) is not None:
-        return ring
-    try:
-        return opened(arguments, epochs=revocations.epochs)
-    except UndecidedError:
-        return ring
 
 
 def _told(report: IncidentReport, ring: KeyRing | None, arguments: argparse.Namespace) -> int:

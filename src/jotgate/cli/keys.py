@@ -10,8 +10,8 @@ from jotgate.cli import EXIT_OK, EXIT_REFUSED, UsageError
 from jotgate.cli.discretion import closest, expected_path, shown_path
 from jotgate.cli.moments import duration
 from jotgate.cli.ringreport import MAINTAIN, epoch_of, not_before, password_option, show
-from jotgate.cli.rings import directory_kept_back, opened, refuse_locked, shown_directory
-from jotgate.cli.storage import add_issuer, add_store
+from jotgate.cli.rings import counted_in_the_store, directory_kept_back, opened, refuse_locked, shown_directory
+from jotgate.cli.storage import add_issuer, add_store, is_named, revocations_of
 from jotgate.cli.terminal import Screen, printable
 from jotgate.cli.wording import for_the_command_line
 
@@ -90,9 +90,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     made["stage"].add_argument(
         "--alg", metavar="NAME", help=f"what the new key signs with (as the ring's others): {_TAKES}"
     )
-    made["compromise"].add_argument("kid", metavar="KID", help="the key, as list shows it")
+    made["compromise"].add_argument("kid", metavar="KID", help="the key, as list shows it; -- before one with a dash")
     add_store(made["compromise"], "where verifiers hear of it, and where the epoch is counted, if not in the ring")
-    add_issuer(made["compromise"], "whose epochs the store counts, where it counts those of several by name")
+    add_store(made["jwks"], "where the epoch is counted, if not in the ring")
+    for name in ("compromise", "jwks"):
+        add_issuer(made[name], "whose epochs the store counts, where it counts those of several by name")
     made["jwks"].add_argument("--out", metavar="FILE", help="write it here, in one step; else to standard output")
 
 
@@ -255,15 +257,25 @@ def _compromise(arguments: argparse.Namespace) -> int:
 
 
 def _jwks(arguments: argparse.Namespace) -> int:
+    ring = opened(arguments, reading=True)
+    if epoch_of(ring) is None and is_named(arguments):
+        with revocations_of(arguments) as revocations:
+            return _write_jwks(counted_in_the_store(ring, revocations, arguments, reading=True), arguments)
+    return _write_jwks(ring, arguments)
+
+
+def _write_jwks(ring: KeyRing, arguments: argparse.Namespace) -> int:
     from jotgate.errors import PolicyError, StoreUnavailableError
     from jotgate.keys.public_document import PublicDocument
     from jotgate.keys.publish import write_jwks
 
-    ring = opened(arguments, reading=True)
     if epoch_of(ring) is None:
+        if is_named(arguments):
+            raise StoreUnavailableError("the store that counts the epochs of this ring does not answer")
         raise UsageError(
             "the epochs of this ring are counted elsewhere, and a document without the epoch would let verifiers "
-            "accept what was taken back: publish from the issuer's own process, with jwks_app or write_jwks"
+            "accept what was taken back: name the store with --store, or publish from the issuer's own process, with "
+            "jwks_app or write_jwks"
         )
     if arguments.out is None:
         document = json.loads(PublicDocument(ring).current().body)

@@ -33,6 +33,7 @@ examples
   jotgate revoke --key THUMBPRINT"""
 
 _FIRST_EPOCH = 1
+IDENTIFIERS = ("--jti", "--subject", "--session", "--key")
 
 
 class Taken(NamedTuple):

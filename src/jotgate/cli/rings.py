@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from jotgate.cli import UsageError
 from jotgate.cli.discretion import shown_path
-from jotgate.cli.ringreport import LOCKED
+from jotgate.cli.ringreport import LOCKED, epoch_of
 from jotgate.cli.terminal import printable
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jotgate.keys.ring import KeyRing
+    from jotgate.revocation.revocations import Revocations
     from jotgate.stores.protocol import EpochCounter
 
 _KEPT_BY_THE_ISSUER = "only the issuer itself reaches the private keys of this ring: have it {do}"
@@ -47,6 +48,20 @@ def opened(arguments: argparse.Namespace, *, reading: bool = False, epochs: Epoc
             raise UsageError("the private keys of this ring have no passphrase: leave --password-env out")
         ring = KeyRing(arguments.directory, passphrase=passphrase, check_keys=False, epochs=epochs)
     return ring
+
+
+def counted_in_the_store(
+    ring: KeyRing, revocations: Revocations, arguments: argparse.Namespace, *, reading: bool = False
+) -> KeyRing:
+    """Open a ring that does not count its epochs once more, with the counter in the store; as it is if that is down."""
+    from jotgate.errors import UndecidedError
+
+    if epoch_of(ring) is not None:
+        return ring
+    try:
+        return opened(arguments, reading=reading, epochs=revocations.epochs)
+    except UndecidedError:
+        return ring
 
 
 def refuse_locked(ring: KeyRing, arguments: argparse.Namespace, do: str, because: str = "") -> None:

@@ -29,6 +29,7 @@ examples
   jotgate sessions end --issuer https://auth.example.com --session SID
   jotgate sessions end --issuer https://auth.example.com --subject user-4711 --all"""
 
+IDENTIFIERS = ("--subject", "--session")
 _CAUSE = "operator"
 _NOT_ENDED = "it was over, or is not known to the store; its access tokens are taken back all the same"
 _ACTIONS = {"list": "show the sessions that live", "end": "end one session, or all of a user"}

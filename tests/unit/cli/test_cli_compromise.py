@@ -114,12 +114,12 @@ def test_a_store_that_does_not_answer_keeps_no_key_in_the_ring(run, url, ring, k
 
 def test_a_passphrase(run, url, tmp_path, monkeypatch):
     monkeypatch.setenv("JOTGATE_TEST_PASSWORD", "hunter2hunter2")
-    ring = KeyRing(tmp_path / "sealed", create=True, passphrase="hunter2hunter2")
+    KeyRing(tmp_path / "sealed", create=True, passphrase="hunter2hunter2")
     for number in range(2):
-        kid = ring.signer().kid
+        kid = KeyRing(tmp_path / "sealed", check_keys=False).keys[0].kid
         ran = run("compromise", "--ring", tmp_path / "sealed", "--kid", kid, "--password-env", "JOTGATE_TEST_PASSWORD")
         assert (ran.code, "waits" in ran.out, f"epoch {number + 1} has begun" in ran.out) == (0, True, True)
-    kid = ring.signer().kid
+    kid = KeyRing(tmp_path / "sealed", check_keys=False).keys[0].kid
     ran = run("compromise", "--ring", tmp_path / "sealed", "--kid", kid, "--store", url)
     assert ran.code == 0
     assert "to do: jotgate keys rotate DIR --if-due 90 --password-env NAME makes a key that waits" in ran.out
@@ -184,3 +184,32 @@ def test_a_key_that_retires(run, url, ring, kid):
         KeyRing(ring).rotate()
         ran = run("compromise", "--ring", ring, "--kid", kid, "--store", url, "--issuer", ISSUER)
     assert "(retiring) is out of the ring" in ran.out
+
+
+def test_a_kid_may_begin_with_a_dash(run, url, tmp_path):
+    for number, argv in enumerate(
+        (["compromise", "--ring", "RING", "--kid", "-h"], ["keys", "compromise", "RING", "--", "-h"])
+    ):
+        ring = tmp_path / f"ring{number}"
+        KeyRing(ring, create=True, adopt=signing_key("ES256", "-h1"))
+        ran = run(*(str(ring) if word == "RING" else word + "1" if word == "-h" else word for word in argv))
+        assert (ran.code, "the ES256 key '-h1'" in ran.out) == (0, True)
+    ran = run("compromise", "--ring", tmp_path, "--kid", "--json")
+    assert (ran.code, "--kid" in ran.err) == (2, True)
+
+
+def test_the_jwks_of_a_ring_that_is_counted_in_the_store(run, url, ring, kid, monkeypatch, tmp_path):
+    run("compromise", "--ring", ring, "--kid", kid, "--store", url, "--issuer", ISSUER)
+    assert run("keys", "jwks", ring).code == 2
+    ran = run("keys", "jwks", ring, "--json", "--store", url, "--issuer", ISSUER)
+    assert (ran.code, ran.json()["jotgate_epoch"]) == (0, 1)
+    assert kid not in [key["kid"] for key in ran.json()["keys"]]
+    assert run("keys", "jwks", ring, "--store", url, "--issuer", ISSUER, "--out", tmp_path / "jwks.json").code == 0
+
+    def fail(*_):
+        raise errors.StoreUnavailableError("the store does not answer")
+
+    monkeypatch.setattr(SqliteStore, "rules", fail)
+    ran = run("keys", "jwks", ring, "--store", url)
+    assert (ran.code, ran.out) == (3, "")
+    assert "does not answer" in ran.err
