@@ -47,6 +47,7 @@ cdef class BatchResult:
     cdef int note(self, Py_ssize_t start) except -1
     cdef bint run_chunk(self, Scratch* scratch) noexcept nogil
     cdef void look_ahead(self, int64_t at, int64_t end, Scratch* scratch) noexcept nogil
+    cdef tuple renewal_at(self, Py_ssize_t todo)
     cdef VerifiedToken token_at(self, Py_ssize_t index)
     cdef VerifiedToken make(self, Py_ssize_t index, Work* work)
     cdef object result_at(self, Py_ssize_t index)

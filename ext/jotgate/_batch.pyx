@@ -23,12 +23,13 @@ from jotgate._binding cimport Binding
 from jotgate._cache cimport TokenCache, slot_hash
 from jotgate._clock cimport monotonic_ns, wall_ns
 from jotgate._codec cimport Span, keyed_hash, same_bytes, span_of, split_compact
-from jotgate._engine cimport Engine, Work, read_text, scan_payload, wanted_for
-from jotgate._fault cimport FAULT_COUNT, KEY_FETCH_FAILED, KEY_WITHDRAWN, NO_CLAIM, OK, UNDECIDED, Fault
+from jotgate._engine cimport Engine, Work, read_text, scan_payload
+from jotgate._fault cimport FAULT_COUNT, KEY_WITHDRAWN, NO_CLAIM, OK, UNDECIDED, Fault
 from jotgate._json cimport names_free, names_init
 from jotgate._judge cimport Judge, Scratch, Verdict, last_number, scratch_free, scratch_init, seconds_of
 from jotgate._points cimport MOST_INVERSES, inverse_at, invert_all
 from jotgate._key cimport TrustCell
+from jotgate._revoked cimport VOUCHED
 from jotgate._sync cimport (
     PY_LOCK_ACQUIRED, PyThread_acquire_lock, PyThread_acquire_lock_timed, PyThread_allocate_lock, PyThread_free_lock,
     PyThread_release_lock, is_set, peek, set_flag, take,
@@ -120,21 +121,23 @@ cdef class BatchResult:
         return 0
 
     def _lacking(self):
-        """Return whom to ask for keys, because those of now left texts of this part undecided: by feed, what to ask for
-        and what it had vouched for. What was not found in a set that no longer counts was not looked for in a newer
-        one."""
+        """Return whom to ask for keys or rules, because those of now left texts of this part undecided: by feed, what
+        to ask for and what it had vouched for. What was not found in a set that no longer counts was not looked for in
+        a newer one."""
         cdef Py_ssize_t i
-        cdef Item* item
-        cdef Binding binding
+        cdef tuple renewal
         wants = {}
         for i in range(self._next_undone, self._todo_count):
-            item = &self._items[self._todo[i]]
-            want = wanted_for(<Fault>item.fault)
-            if want is not None:
-                binding = self._bindings[item.issuer]
-                if binding.source.feed is not None and wants.get(binding.source.feed, ("",))[0] != "usable":
-                    wants[binding.source.feed] = want, binding.supply
+            renewal = self.renewal_at(i)
+            if renewal is not None:
+                feed, seen, want, _ = renewal
+                if feed is not None and wants.get(feed, ("",))[0] != "usable":
+                    wants[feed] = want, seen
         return wants
+
+    cdef tuple renewal_at(self, Py_ssize_t todo):
+        cdef Item* item = &self._items[self._todo[todo]]
+        return self._engine.renewal_of(<Binding>self._bindings[item.issuer], <Fault>item.fault)
 
     def _withdrawn(self):
         """Find the texts of this part that were accepted by a key that no longer counts; return how many are to be
@@ -166,23 +169,20 @@ cdef class BatchResult:
         return found
 
     def _again(self, feeds):
-        """Set out to verify again, by the keys of now, what the keys of these feeds did not decide, and what a key that
-        is gone accepted.
+        """Set out to verify again, by what is known now, what these feeds had left undecided, and what a key that is
+        gone accepted.
 
         Returns:
             How many texts that are. They are moved to the end of what is to do, and only they are taken.
         """
         cdef Py_ssize_t i
         cdef Py_ssize_t decided = self._next_undone
-        cdef Item* item
-        cdef Binding binding
         cdef uint32_t index
+        cdef tuple renewal
         for i in range(self._next_undone, self._todo_count):
             index = self._todo[i]
-            item = &self._items[index]
-            binding = self._bindings[item.issuer]
-            if item.fault != KEY_WITHDRAWN and (
-                    wanted_for(<Fault>item.fault) is None or binding.source.feed not in feeds):
+            renewal = self.renewal_at(i)
+            if self._items[index].fault != KEY_WITHDRAWN and (renewal is None or renewal[0] not in feeds):
                 self._todo[i] = self._todo[decided]
                 self._todo[decided] = index
                 decided += 1
@@ -191,15 +191,15 @@ cdef class BatchResult:
         return self._todo_count - decided
 
     def _unfetched(self, feeds):
-        """What the keys of these feeds did not decide stays undecided: whether there are newer ones is not known."""
+        """What these feeds left undecided stays so: whether there is anything newer is not known."""
         cdef Py_ssize_t i
         cdef Item* item
-        cdef Binding binding
+        cdef tuple renewal
         for i in range(self._next_undone, self._todo_count):
             item = &self._items[self._todo[i]]
-            binding = self._bindings[item.issuer]
-            if wanted_for(<Fault>item.fault) is not None and binding.source.feed in feeds:
-                item.fault = KEY_FETCH_FAILED
+            renewal = self.renewal_at(i)
+            if renewal is not None and renewal[0] in feeds:
+                item.fault = renewal[3]
                 item.claim = NO_CLAIM
 
     def _share(self, Py_ssize_t threads):
@@ -348,7 +348,7 @@ cdef class BatchResult:
                 continue
             seen[at] = <uint32_t>i + 1
             if cache is not None:
-                item.token = engine.known(text, hash, False)
+                item.token = engine.known(text, hash, False, VOUCHED)
                 if item.token != NULL:
                     cache._hits += 1
                     item.fault = OK

@@ -17,7 +17,7 @@ from jotgate._codec cimport (
 )
 from jotgate._fault cimport (
     ALGORITHM_NOT_ALLOWED, AMBIGUOUS_KEY, BAD_BASE64URL, BAD_HEADER, BAD_SIGNATURE, CRITICAL_HEADER, KEY_FETCH_FAILED,
-    KEY_WITHDRAWN, MISSING_CLAIM, OK, TYP, UNDECIDED, UNKNOWN_KEY, WRONG_TYP, Fault,
+    KEY_WITHDRAWN, MISSING_CLAIM, OK, REVOKED, TYP, UNDECIDED, UNKNOWN_KEY, WRONG_TYP, Fault,
 )
 from jotgate._json cimport (
     ABSENT, ARRAY, STRING, Names, Value, Vocabulary, add_word, copy_string, has_member, names_free, names_init,
@@ -196,11 +196,14 @@ cdef class Binding:
         """Exact length first, then the key's own verdict over the bytes as written (RFC 7515 section 5.2).
 
         Then whether the key is still vouched for: checking takes time, and a batch holds its keys for longer than that.
+        What a distrusted key signed is not even looked at.
         """
         cdef uint8_t raw[MAX_SIGNATURE_BYTES]
         cdef Fault fault
         cdef Span text = parts.signature
         cdef Py_ssize_t size = (<KeyHandle>self.handle_refs[key]).signature_bytes
+        if (<TrustCell>self.cell_refs[key]).distrusted:
+            return REVOKED
         if not is_usable(self.source):
             return KEY_FETCH_FAILED
         if text.size != encoded_size(size):
@@ -212,7 +215,7 @@ cdef class Binding:
         else:
             fault = check_under_gil(self.handle_refs[key], span(raw, size), parts.signing_input)
         if fault == OK and not (<TrustCell>self.cell_refs[key]).trusted:
-            return KEY_WITHDRAWN
+            return REVOKED if (<TrustCell>self.cell_refs[key]).distrusted else KEY_WITHDRAWN
         return fault
 
     cdef Fault check_header(self, Span document, const Value* values, const Names* names, int* claim) noexcept nogil:

@@ -51,9 +51,10 @@ cdef class CompiledPolicy:
     cdef object claim_name(self, int claim)
     cdef int hold(self, Strings* strings, values) except -1
 
-    cdef Fault check(self, Span document, const Value* values, const Names* names, int64_t now_ns,
+    cdef Fault check(self, Span document, const Value* values, const Names* names, int64_t now_ns, int64_t ahead_ns,
                      int* claim) noexcept nogil
-    cdef void window(self, Span document, const Value* values, int64_t* opens_ns, int64_t* closes_ns) noexcept nogil
+    cdef void window(self, Span document, const Value* values, int64_t ahead_ns, int64_t* opens_ns,
+                     int64_t* closes_ns) noexcept nogil
 
 
 cdef Fault check_epoch(Span document, Value value, int64_t epoch, int* claim) noexcept nogil

@@ -10,8 +10,8 @@ from libc.string cimport memset
 from jotgate._codec cimport Span, slice_span, span_of
 from jotgate._fault cimport (
     AUD, AZP, CLAIM_COUNT, EPOCH, EPOCH_AHEAD, EXP, EXPIRED, IAT, IMPOSSIBLE_DATE, ISS, ISSUED_IN_FUTURE, JTI,
-    LIFETIME_TOO_LONG, MISSING_CLAIM, NBF, NO_CLAIM, NOT_YET_VALID, OK, REQUIRED, REVOKED, SUB, TOO_OLD, WRONG_AUDIENCE,
-    WRONG_AUTHORIZED_PARTY, WRONG_ISSUER, WRONG_SUBJECT, WRONG_TYPE, Fault,
+    LIFETIME_TOO_LONG, MISSING_CLAIM, NBF, NO_CLAIM, NOT_YET_VALID, OK, REQUIRED, REVOKED, SID, SUB, TOO_OLD,
+    WRONG_AUDIENCE, WRONG_AUTHORIZED_PARTY, WRONG_ISSUER, WRONG_SUBJECT, WRONG_TYPE, Fault,
 )
 from jotgate._json cimport (
     ABSENT, ARRAY, NUMBER, STRING, Names, Value, add_word, has_member, names_free, names_init, next_string, scan_object,
@@ -208,7 +208,7 @@ cdef Fault check_epoch(Span document, Value value, int64_t epoch, int* claim) no
     for i in range(written.size):
         if <uint8_t>(written.start[i] - 48) > 9:    # a sign, a fraction or an exponent
             return WRONG_TYPE
-        number = min(number * 10 + (written.start[i] - 48), MOST_EPOCHS)
+        number = min(number * 10 + (written.start[i] - 48), MOST_EPOCHS + 1)
     if number > epoch:
         return EPOCH_AHEAD
     claim[0] = NO_CLAIM
@@ -285,9 +285,12 @@ cdef class CompiledPolicy:
             return self.required_names[claim - <int>REQUIRED]
         return CLAIM_NAMES[claim]
 
-    cdef Fault check(self, Span document, const Value* values, const Names* names, int64_t now_ns,
+    cdef Fault check(self, Span document, const Value* values, const Names* names, int64_t now_ns, int64_t ahead_ns,
                      int* claim) noexcept nogil:
-        """Decide on the claims of a scanned payload; on a refusal `claim` says which one it is about."""
+        """Decide on the claims of a scanned payload; on a refusal `claim` says which one it is about.
+
+        An `iat` may be ahead of `now_ns` by the leeway, or by `ahead_ns` where that is more.
+        """
         cdef NumericDate exp, nbf, iat
         cdef Fault fault
         cdef Py_ssize_t i
@@ -317,7 +320,7 @@ cdef class CompiledPolicy:
             fault = date_claim(document, &values[<int>IAT], &iat)
             if fault != OK:
                 return fault
-            if not has_come(&iat, now_ns + self.leeway_ns):
+            if not has_come(&iat, now_ns + max(self.leeway_ns, ahead_ns)):
                 return ISSUED_IN_FUTURE
             if self.max_age_ns >= 0 and has_passed(&iat, now_ns - self.max_age_ns - self.leeway_ns):
                 return TOO_OLD
@@ -376,6 +379,10 @@ cdef class CompiledPolicy:
             claim[0] = EPOCH
             return MISSING_CLAIM
 
+        if self.must_have[<int>SID] and values[<int>SID].kind == ABSENT:
+            claim[0] = SID
+            return MISSING_CLAIM
+
         for i in range(self.required.count):
             if not has_member(names, document, self.required.items[i]):
                 claim[0] = REQUIRED + <int>i
@@ -383,7 +390,8 @@ cdef class CompiledPolicy:
         claim[0] = NO_CLAIM
         return OK
 
-    cdef void window(self, Span document, const Value* values, int64_t* opens_ns, int64_t* closes_ns) noexcept nogil:
+    cdef void window(self, Span document, const Value* values, int64_t ahead_ns, int64_t* opens_ns,
+                     int64_t* closes_ns) noexcept nogil:
         """When `check` would go on accepting claims that it has accepted: opens <= now < closes, to the nanosecond."""
         cdef NumericDate date
         cdef int64_t edge
@@ -394,7 +402,7 @@ cdef class CompiledPolicy:
         if values[<int>NBF].kind != ABSENT and date_claim(document, &values[<int>NBF], &date) == OK:
             opens_ns[0] = in_ns(&date, -self.leeway_ns)
         if values[<int>IAT].kind != ABSENT and date_claim(document, &values[<int>IAT], &date) == OK:
-            opens_ns[0] = max(opens_ns[0], in_ns(&date, -self.leeway_ns))
+            opens_ns[0] = max(opens_ns[0], in_ns(&date, -max(self.leeway_ns, ahead_ns)))
             if self.max_age_ns >= 0 and date.seconds < LAST_NS_SECOND:
                 # too old from the first nanosecond after iat + max_age + leeway on
                 date.more = True
@@ -425,7 +433,7 @@ def check_claims(CompiledPolicy policy not None, bytes payload not None, int64_t
     names_init(&names)
     fault = scan_object(document, &CLAIMS, values, &names)
     if fault == OK:
-        fault = policy.check(document, values, &names, now_ns, &claim)
+        fault = policy.check(document, values, &names, now_ns, 0, &claim)
     names_free(&names)
     if fault != OK:
         error, code, message = BY_FAULT[<int>fault]

@@ -10,7 +10,7 @@ from jotgate._codec cimport Compact, Span
 from jotgate._fault cimport CLAIM_COUNT, FAULT_COUNT, UNDECIDED, Fault
 from jotgate._flights cimport Flight, Flights
 from jotgate._json cimport Names, Value
-from jotgate._revoked cimport RevocationIndex
+from jotgate._revoked cimport Asking, RevocationIndex
 from jotgate._token cimport Header, VerifiedToken
 
 
@@ -28,11 +28,12 @@ cdef struct Work:
 
 
 cdef struct Outcome:
-    # Owned references, or NULL.
+    # Owned references, or NULL; and how far the rules that are known here are relied on.
     PyObject* token                 # a VerifiedToken; set only together with OK
     PyObject* claim                 # name of the claim that a refusal is about
-    PyObject* binding               # the Binding whose keys did not decide, where newer ones might
+    PyObject* renewal               # whom to ask for newer keys or rules, where those of now did not decide
     PyObject* interrupt             # what was raised while it was asked for them: to be raised in place of a verdict
+    Asking asking
 
 
 cdef class Engine:
@@ -43,13 +44,18 @@ cdef class Engine:
     cdef TokenCache _cache          # or None
     cdef Flights _flights           # beside a cache
     cdef RevocationIndex _revoked   # or None
+    cdef object _feed               # what keeps that up to date, or None
+    cdef int64_t _ahead_ns          # by which an `iat` may be ahead, whatever the leeway
     cdef object _is_revoked         # a callable that answers under the GIL, or None
     cdef uint64_t _verdicts[FAULT_COUNT]
 
+    cdef void begin(self, Outcome* outcome, bint fresh) noexcept
     cdef Fault decide(self, object text, bint fresh, Outcome* outcome) noexcept
     cdef Fault decide_with_renewed(self, object text, bint fresh, Fault fault, Outcome* outcome) noexcept
-    cdef PyObject* recall(self, Span text, uint64_t hash, bint fresh) noexcept
-    cdef PyObject* known(self, Span text, uint64_t hash, bint fresh) noexcept
+    cdef Fault ask_for(self, Binding binding, Fault fault, Outcome* outcome) noexcept
+    cdef tuple renewal_of(self, Binding binding, Fault fault)
+    cdef PyObject* recall(self, Span text, uint64_t hash, bint fresh, Asking asking) noexcept
+    cdef PyObject* known(self, Span text, uint64_t hash, bint fresh, Asking asking) noexcept
     cdef bint resolves_again(self, VerifiedToken token) noexcept
     cdef Fault decide_anew(self, Work* work, bint fresh, Outcome* outcome) noexcept
     cdef Fault decide_by_issuer(self, Work* work, bint fresh, Outcome* outcome) noexcept

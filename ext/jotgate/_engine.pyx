@@ -17,13 +17,14 @@ from jotgate._claims cimport CLAIMS, check_epoch
 from jotgate._clock cimport wall_ns
 from jotgate._codec cimport Span, decode_base64url, decoded_size, span, span_of, split_compact
 from jotgate._fault cimport (
-    AMBIGUOUS_KEY, BAD_BASE64URL, BAD_CHARACTER, EPOCH, EPOCH_AHEAD, FAULT_COUNT, ISS, KEY_FETCH_FAILED, KEY_WITHDRAWN,
-    NO_CLAIM, OK, REVOKED, STORE_UNAVAILABLE, TOO_LARGE, UNDECIDED, UNKNOWN_KEY, WRONG_INPUT_TYPE, WRONG_ISSUER, Fault,
+    AMBIGUOUS_KEY, BAD_BASE64URL, BAD_CHARACTER, EPOCH, EPOCH_AHEAD, EPOCH_UNKNOWN, FAULT_COUNT, ISS, KEY_FETCH_FAILED,
+    KEY_WITHDRAWN, NO_CLAIM, OK, REVOKED, RULES_STALE, RULES_UNASKED, STORE_UNAVAILABLE, TOO_LARGE, UNDECIDED,
+    UNKNOWN_KEY, WRONG_INPUT_TYPE, WRONG_ISSUER, Fault,
 )
 from jotgate._flights cimport Flights
 from jotgate._json cimport STRING, names_free, names_init, scan_object
 from jotgate._key cimport HS512, KeySource, is_usable
-from jotgate._revoked cimport RevocationIndex
+from jotgate._revoked cimport ASKED, UNASKED, VOUCHED, Asking, RevocationIndex, is_current
 from jotgate._token cimport Header, VerifiedToken, make_payload, make_token
 
 from jotgate.errors import BY_FAULT, PolicyError
@@ -102,27 +103,40 @@ cdef void retire(list bindings, list serving) noexcept:
         each.snapshot.live = True
 
 
-_USABLE, _NEWER = "usable", "newer"
+_USABLE, _NEWER, _NOW = "usable", "newer", "now"
 
 
 cdef object wanted_for(Fault fault):
-    """What the keys' feed is asked for when its keys have led to this; None: no other keys would help."""
-    if fault == KEY_FETCH_FAILED or fault == KEY_WITHDRAWN:
+    """What a feed is asked for when its keys or rules have led to this; None: no others would help."""
+    if fault == KEY_FETCH_FAILED or fault == KEY_WITHDRAWN or fault == RULES_STALE:
         return _USABLE
-    if fault == UNKNOWN_KEY or fault == AMBIGUOUS_KEY or fault == EPOCH_AHEAD:
+    if fault == UNKNOWN_KEY or fault == AMBIGUOUS_KEY or fault == EPOCH_AHEAD or fault == EPOCH_UNKNOWN:
         return _NEWER
-    return None
+    return _NOW if fault == RULES_UNASKED else None
+
+
+cdef object renewed(feed, seen, want):
+    """Ask: True where there is something newer, False where there is not, None where that cannot be known."""
+    if feed is None:
+        return True
+    if want is not _NOW:
+        return feed._newer(seen, want)
+    try:
+        feed._asked_now()
+    except Exception:
+        return None
+    return True
 
 
 cdef int raise_what_is_set() except -1:
     return -1
 
 
-cdef Binding take_binding(Outcome* outcome):
-    cdef Binding binding = <Binding>outcome.binding
-    outcome.binding = NULL
-    Py_DECREF(binding)                              # `binding` holds it now
-    return binding
+cdef tuple take_renewal(Outcome* outcome):
+    cdef tuple renewal = <tuple>outcome.renewal
+    outcome.renewal = NULL
+    Py_DECREF(renewal)                              # `renewal` holds it now
+    return renewal
 
 
 cdef void drop_claim(Outcome* outcome) noexcept:
@@ -166,8 +180,9 @@ cdef class Engine:
             bindings.extend(self._issuers.bindings.values())
         return bindings
 
-    def _equip(self, TokenCache cache, RevocationIndex revoked, is_revoked):
-        """Remember tokens in ``cache``; refuse what ``revoked`` holds, and what ``is_revoked(token, fresh)`` says.
+    def _equip(self, TokenCache cache, RevocationIndex revoked, feed, is_revoked):
+        """Remember tokens in ``cache``; refuse what ``revoked`` holds, which ``feed`` keeps up to date, and what
+        ``is_revoked(token, fresh)`` says.
 
         Raises:
             PolicyError: ``invalid_policy``: the cache serves a verifier already.
@@ -180,6 +195,9 @@ cdef class Engine:
         self._cache = cache
         self._flights = Flights() if cache is not None else None
         self._revoked = revoked
+        self._feed = feed
+        # who issues under rules dates the first token after one up to a second ahead
+        self._ahead_ns = 1_000_000_000 if revoked is not None else 0
         self._is_revoked = is_revoked
 
     def _verdicts_by_code(self):
@@ -210,11 +228,11 @@ cdef class Engine:
         work.claim = NO_CLAIM
         if cache is not None:
             work.hash = slot_hash(whole)
-            outcome.token = self.recall(whole, work.hash, fresh)
+            outcome.token = self.recall(whole, work.hash, fresh, outcome.asking)
             if outcome.token == NULL and self._flights.wait_for(whole, work.hash):
-                outcome.token = self.recall(whole, work.hash, fresh)
+                outcome.token = self.recall(whole, work.hash, fresh, outcome.asking)
             if outcome.token != NULL:
-                return OK
+                return OK if outcome.asking != UNASKED else self.ask_for(None, RULES_UNASKED, outcome)
             cache._misses += 1
             cache.expect(work.hash)
         fault = split_compact(whole, self._allow_padding, &work.parts)
@@ -227,18 +245,16 @@ cdef class Engine:
         return fault
 
     cdef Fault decide_with_renewed(self, object text, bint fresh, Fault fault, Outcome* outcome) noexcept:
-        """Decide again, if the feed whose keys did not decide finds newer ones. It is asked for each want once: there
-        may be no keys, and those that came may not have the kid."""
-        cdef Binding binding
-        asked = None
-        while outcome.binding != NULL:
-            binding = take_binding(outcome)
-            want = wanted_for(fault)
-            if want is asked:
+        """Decide again, if the feed whose keys or rules did not decide finds newer ones. It is asked for each want
+        once: there may be no keys, and those that came may not have the kid."""
+        asked = []
+        while outcome.renewal != NULL:
+            feed, seen, want, otherwise = take_renewal(outcome)
+            if (feed, want) in asked:
                 break
-            asked = want
+            asked.append((feed, want))
             try:
-                newer = binding.source.feed is None or binding.source.feed._newer(binding.supply, want)
+                newer = renewed(feed, seen, want)
             except BaseException as error:          # an interrupt: nothing may be raised here, so `conclude` does
                 drop_claim(outcome)
                 hand_over(&outcome.interrupt, error)
@@ -247,26 +263,55 @@ cdef class Engine:
                 break
             drop_claim(outcome)
             if newer is not True:
-                return KEY_FETCH_FAILED
+                return <Fault><int>otherwise
+            if want is _NOW:
+                outcome.asking = ASKED
             fault = self.decide(text, fresh, outcome)
         return fault
 
-    def _verify_once(self, text, bint fresh, bint patient):
-        """As ``verify``, but where newer keys might decide otherwise and the caller is `patient`, return instead of
-        raising: the feed or None, what it had vouched for, and what to ask it for."""
+    cdef Fault ask_for(self, Binding binding, Fault fault, Outcome* outcome) noexcept:
+        """Leave it to newer keys or rules, if there may be any."""
+        cdef tuple renewal
+        if fault == RULES_UNASKED and outcome.token != NULL:
+            Py_DECREF(<object>outcome.token)
+            outcome.token = NULL
+        if fault == EPOCH_UNKNOWN and outcome.asking == ASKED:
+            return fault                            # what the store says now is the last word
+        renewal = self.renewal_of(binding, fault)
+        if renewal is not None:
+            hand_over(&outcome.renewal, renewal)
+        return fault
+
+    cdef tuple renewal_of(self, Binding binding, Fault fault):
+        """Whom to ask (None: nobody, but decide again), what it had vouched for, what to ask it for, and the verdict if
+        it does not know. None: the fault stands."""
+        want = wanted_for(fault)
+        if want is None:
+            return None
+        if fault == RULES_STALE or fault == EPOCH_UNKNOWN or fault == RULES_UNASKED:
+            return None if self._feed is None else (self._feed, None, want, <int>STORE_UNAVAILABLE)
+        if binding.source.feed is None and fault != KEY_WITHDRAWN:
+            return None
+        return binding.source.feed, binding.supply, want, <int>KEY_FETCH_FAILED
+
+    def _verify_once(self, text, bint fresh, bint asked, bint patient):
+        """As ``verify``, but where newer keys or rules might decide otherwise and the caller is `patient`, return
+        instead of raising what `renewal_of` does. `asked`: the store has been asked, for `fresh`."""
         cdef Outcome outcome
         cdef Fault fault
-        cdef Binding binding
         cdef PyObject* token
+        cdef tuple renewal
         if fresh and self._revoked is None and self._is_revoked is None:
             raise PolicyError(_FRESH_NEEDS_REVOCATIONS)
-        outcome.token = outcome.claim = outcome.binding = outcome.interrupt = NULL
+        self.begin(&outcome, fresh)
+        if asked:
+            outcome.asking = ASKED
         fault = self.decide(text, fresh, &outcome)
-        if outcome.binding != NULL:
-            binding = take_binding(&outcome)
+        if outcome.renewal != NULL:
+            renewal = take_renewal(&outcome)
             if patient:
                 drop_claim(&outcome)
-                return binding.source.feed, binding.supply, wanted_for(fault)
+                return renewal
         self._verdicts[<int>fault] += 1
         token = conclude(fault, &outcome)
         if token == NULL:
@@ -281,12 +326,16 @@ cdef class Engine:
         self._verdicts[<int>fault] += 1
         raise error(message, code)
 
-    cdef PyObject* recall(self, Span text, uint64_t hash, bint fresh) noexcept:
+    cdef void begin(self, Outcome* outcome, bint fresh) noexcept:
+        outcome.token = outcome.claim = outcome.renewal = outcome.interrupt = NULL
+        outcome.asking = UNASKED if fresh and self._feed is not None else VOUCHED
+
+    cdef PyObject* recall(self, Span text, uint64_t hash, bint fresh, Asking asking) noexcept:
         """The token with this very text, if all that was decided about it then holds now; else NULL.
 
         Never a refusal: what does not hold is decided anew from the text.
         """
-        cdef PyObject* found = self.known(text, hash, fresh)
+        cdef PyObject* found = self.known(text, hash, fresh, asking)
         cdef VerifiedToken token
         if found == NULL:
             return NULL
@@ -296,16 +345,17 @@ cdef class Engine:
             if self.answer(token, fresh) != OK:
                 return NULL
             Py_INCREF(token)
-        self._cache._hits += 1
+        self._cache._hits += asking != UNASKED      # then it is looked up again
         return found
 
-    cdef PyObject* known(self, Span text, uint64_t hash, bint fresh) noexcept:
+    cdef PyObject* known(self, Span text, uint64_t hash, bint fresh, Asking asking) noexcept:
         """As `recall`, but for the caller's own check. Trust first, then time, then revocation."""
         cdef Sighting seen
         cdef VerifiedToken token
         cdef KeySource source
         cdef int64_t now
         cdef uint64_t generation
+        cdef int claim
         if not self._cache.find(text, hash, &seen):
             return NULL
         token = <VerifiedToken>seen.token
@@ -323,9 +373,11 @@ cdef class Engine:
             self._cache.forget(text, hash)
             return NULL
         if self._revoked is not None:
+            if asking == VOUCHED and not is_current(self._revoked):
+                return NULL
             generation = self._revoked.generation   # read before looking: a change in between is noticed next time
             if fresh or generation != seen.generation:
-                if self._revoked.revokes(span_of(token.payload), token._values):
+                if self._revoked.look_up(span_of(token.payload), token._values, &claim) != OK:
                     return NULL
                 self._cache.still_unrevoked(text, hash, generation)
         Py_INCREF(token)
@@ -412,13 +464,13 @@ cdef class Engine:
             fault = payload_fault
         if fault == OK:
             work.now_ns = wall_ns()
-            fault = binding.policy.check(span_of(payload), work.values, &work.names, work.now_ns, &work.claim)
+            fault = binding.policy.check(
+                span_of(payload), work.values, &work.names, work.now_ns, self._ahead_ns, &work.claim)
         if fault == OK and binding.epoch >= 0:
             fault = check_epoch(span_of(payload), work.values[<int>EPOCH], binding.epoch, &work.claim)
         if fault == OK and self._revoked is not None:
             work.generation = self._revoked.generation
-            if self._revoked.revokes(span_of(payload), work.values):
-                fault = REVOKED
+            fault = self._revoked.check(span_of(payload), work.values, outcome.asking, &work.claim)
         if fault == OK:
             token = make_token(payload, header, work.values)
             if self._is_revoked is not None:
@@ -433,11 +485,7 @@ cdef class Engine:
                     self.remember(binding, work, token)
         elif work.claim != NO_CLAIM:
             hand_over(&outcome.claim, binding.policy.claim_name(work.claim))
-        if fault == OK:
-            return OK
-        if fault == KEY_WITHDRAWN or (binding.source.feed is not None and wanted_for(fault) is not None):
-            hand_over(&outcome.binding, binding)
-        return fault
+        return OK if fault == OK else self.ask_for(binding, fault, outcome)
 
     cdef Fault check_signature(self, Binding binding, Header header, Work* work) noexcept:
         """Check it, without the GIL where that is worth handing it over.
@@ -479,7 +527,7 @@ cdef class Engine:
         cdef int64_t opens_ns, closes_ns
         if work.parts.padded:                       # several texts of one token would share what one may take
             return
-        binding.policy.window(span_of(token.payload), token._values, &opens_ns, &closes_ns)
+        binding.policy.window(span_of(token.payload), token._values, self._ahead_ns, &opens_ns, &closes_ns)
         self._cache.add(span(work.parts.header.start, work.size), work.hash, token, work.now_ns, opens_ns, closes_ns,
                         work.generation)
 
@@ -539,9 +587,9 @@ cdef PyObject* verify_method(PyObject* self, PyObject** args, Py_ssize_t count, 
         if fresh and engine._revoked is None and engine._is_revoked is None:
             PyErr_SetObject(<PyObject*>PolicyError, <PyObject*>_FRESH_NEEDS_REVOCATIONS)
             return NULL
-    outcome.token = outcome.claim = outcome.binding = outcome.interrupt = NULL
+    engine.begin(&outcome, fresh)
     fault = engine.decide(<object>text, fresh, &outcome)
-    if outcome.binding != NULL:
+    if outcome.renewal != NULL:
         fault = engine.decide_with_renewed(<object>text, fresh, fault, &outcome)
     engine._verdicts[<int>fault] += 1
     return conclude(fault, &outcome)

@@ -48,6 +48,9 @@ cdef enum Fault:
     # what is known about the token elsewhere
     REVOKED                # somebody took it back (RFC 7009)
     STORE_UNAVAILABLE      # whether it was taken back could not be found out
+    EPOCH_UNKNOWN          # `epoch` is later than the one that the store told of
+    RULES_STALE            # nobody vouches for the rules that are known here being all
+    RULES_UNASKED          # every other check passed; the store is to be asked, and then again
 
     FAULT_COUNT            # how many there are; the size of every table over them
 
@@ -64,6 +67,7 @@ cdef enum Claim:
     JTI
     AZP
     EPOCH                  # Jotgate's own: how often its issuer had taken everything back before it issued the token
+    SID                    # the session (OpenID Connect Front-Channel Logout 1.0 section 3)
     CLAIM_COUNT            # the registered claims the scanner looks for end here
     TYP = CLAIM_COUNT      # a header parameter that a policy may demand like a claim
     REQUIRED

@@ -37,7 +37,10 @@ FAULTS = {
     "EPOCH_AHEAD": <int>EPOCH_AHEAD,
     "REVOKED": <int>REVOKED,
     "STORE_UNAVAILABLE": <int>STORE_UNAVAILABLE,
+    "EPOCH_UNKNOWN": <int>EPOCH_UNKNOWN,
+    "RULES_STALE": <int>RULES_STALE,
+    "RULES_UNASKED": <int>RULES_UNASKED,
 }
 
 # Claim name by number; position 0 is "no claim".
-CLAIM_NAMES = (None, "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "azp", "epoch", "typ")
+CLAIM_NAMES = (None, "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "azp", "epoch", "sid", "typ")

@@ -11,7 +11,7 @@ from jotgate._fault cimport Fault
 
 cdef enum:
     MAX_DEPTH = 32                  # the document's own object is depth 1
-    MAX_WANTED = 10                 # names a vocabulary can hold
+    MAX_WANTED = 11                 # names a vocabulary can hold
     INLINE_NAMES = 32               # name slots inside a Names; more are allocated
     MAX_DOCUMENT = 0x3FFFFFFF       # offsets are 32 bits
 

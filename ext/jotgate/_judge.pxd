@@ -53,6 +53,8 @@ cdef class Judge:
     cdef Issuers issuers            # or None
     cdef list bindings              # by Verdict.issuer
     cdef RevocationIndex revoked    # or None
+    cdef int era                    # in which it began to read that
+    cdef int64_t ahead_ns
     cdef Py_ssize_t max_token_bytes
     cdef bint allow_padding
     cdef bint looks_ahead           # whether a key takes inverses

@@ -13,9 +13,10 @@ from jotgate._codec cimport (
 )
 from jotgate._engine cimport Engine
 from jotgate._fault cimport (
-    BAD_BASE64URL, BAD_CHARACTER, EPOCH, EXP, ISS, NO_CLAIM, OK, REVOKED, TOO_LARGE, UNDECIDED, WRONG_ISSUER, Fault,
+    BAD_BASE64URL, BAD_CHARACTER, EPOCH, EXP, ISS, NO_CLAIM, OK, TOO_LARGE, UNDECIDED, WRONG_ISSUER, Fault,
 )
 from jotgate._json cimport NUMBER, STRING, Value, names_free, names_init, scan_object
+from jotgate._revoked cimport VOUCHED
 
 
 cdef uint8_t DOT = 0x2E
@@ -88,7 +89,8 @@ cdef class Judge:
         self.issuers = engine._issuers
         self.revoked = engine._revoked
         if self.revoked is not None:
-            self.revoked.add_reader()               # for as long as this lives: threads read it without the GIL
+            self.era = self.revoked.add_reader()    # for as long as this lives: threads read it without the GIL
+        self.ahead_ns = engine._ahead_ns
         self.max_token_bytes = engine._max_token_bytes
         self.allow_padding = engine._allow_padding
         self.bindings = [self.binding] if self.issuers is None else list(self.issuers.bindings.values())
@@ -97,7 +99,7 @@ cdef class Judge:
 
     def __dealloc__(self):
         if self.revoked is not None:
-            self.revoked.drop_reader()
+            self.revoked.drop_reader(self.era)
 
     cdef Fault decide(self, Span text, int64_t now_ns, Scratch* scratch, Verdict* verdict) noexcept nogil:
         """Decide on a text of allowed length; ``now_ns`` is the wall clock."""
@@ -159,15 +161,18 @@ cdef class Judge:
             payload_fault = self.scan(scratch, &payload)
         if payload_fault != OK:
             return payload_fault
-        fault = (<Binding>binding).policy.check(payload, scratch.values, &scratch.names, now_ns, &verdict.claim)
+        fault = (<Binding>binding).policy.check(
+            payload, scratch.values, &scratch.names, now_ns, self.ahead_ns, &verdict.claim)
         if fault != OK:
             return fault
         if (<Binding>binding).epoch >= 0:
             fault = check_epoch(payload, scratch.values[<int>EPOCH], (<Binding>binding).epoch, &verdict.claim)
             if fault != OK:
                 return fault
-        if self.revoked is not None and self.revoked.revokes(payload, scratch.values):
-            return REVOKED
+        if self.revoked is not None:
+            fault = self.revoked.check(payload, scratch.values, VOUCHED, &verdict.claim)
+            if fault != OK:
+                return fault
         verdict.exp = seconds_of(payload, scratch.values)
         verdict.key = facts.key
         return OK

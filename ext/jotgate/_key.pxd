@@ -64,6 +64,7 @@ cdef inline bint is_usable(KeySource source) noexcept nogil:
 @cython.final
 cdef class TrustCell:
     cdef readonly bint trusted
+    cdef readonly bint distrusted              # for ever: whatever the key signed was taken back
     cdef KeySource source
 
 

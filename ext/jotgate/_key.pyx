@@ -208,8 +208,13 @@ cdef class TrustCell:
         self.source = source
         self.trusted = True
 
+    def distrust(self):
+        """Count nothing that the key signed, from now on, whoever vouches for it."""
+        self.trusted = False
+        self.distrusted = True
+
     def __repr__(self):
-        return f"<TrustCell trusted={self.trusted}>"
+        return f"<TrustCell trusted={self.trusted} distrusted={self.distrusted}>"
 
 
 cdef class KeySource:

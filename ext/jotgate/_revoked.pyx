@@ -1,145 +1,405 @@
-"""The revocation index: ids under a keyed 128-bit hash, so that it holds no id in clear and nobody can choose what
-collides.
+"""The revocation index: what was taken back, exactly, with the names in clear. So a store that lost them can be given
+them again; and who can read the memory of this process sees ids, subjects and sessions, as in its tokens.
 
 A change moves the generation on. Whoever remembers "not revoked" remembers the generation read before looking, and
-looks again when the two differ.
+looks again when the two differ. One thread writes at a time, under the GIL; batches read without it.
 """
 
 cimport cython
+from cpython.exc cimport PyErr_SetObject, PyErr_WriteUnraisable
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport free
 
+from weakref import WeakMethod
+from weakref import ref as weak_reference
+
+from jotgate._claims cimport NumericDate, check_epoch, read_numeric_date
 from jotgate._clock cimport wall_ns
-from jotgate._codec cimport Span, keyed_hash, span_of
-from jotgate._fault cimport JTI
-from jotgate._json cimport STRING, Value, string_text
+from jotgate._codec cimport Span, slice_span, span, span_of
+from jotgate._fault cimport (
+    EPOCH, EPOCH_AHEAD, EPOCH_UNKNOWN, IAT, ISS, JTI, NO_CLAIM, OK, REVOKED, RULES_STALE, RULES_UNASKED, SID, SUB,
+    UNDECIDED, WRONG_TYPE, Fault,
+)
+from jotgate._json cimport ABSENT, NUMBER, STRING, Value, string_text
+from jotgate._key cimport FOREVER
+from jotgate._shards cimport (
+    EPOCH_RULE, EVERY_ISSUER, FOR_EVER, ISSUER_NAME, JTI_RULE, KEY_RULE, MOST_LEEWAY, SHARDS, Fact, Record, Shard,
+    Shards, is_over, read_record, record_at, value_of,
+)
+from jotgate._sync cimport peek
 
 cdef int64_t NANOSECONDS = 1_000_000_000
-cdef int64_t MOST_LEEWAY = 600                         # seconds; what a policy may forgive
-cdef uint64_t OTHER_SEED = 0x9E3779B97F4A7C15ULL      # for the second half of the hash; any constant but 0
+cdef int64_t NEVER = 253_402_300_799           # 9999-12-31T23:59:59Z, as rules write it
+cdef int64_t MOST_EPOCHS = 1_000_000_000_000_000
+cdef int64_t MOST_SECONDS = 0x7FFFFFFFFFFFFFFF
+cdef enum:
+    MOST_NAME_BYTES = 1 << 28
+    MOST_ISSUERS = 0xFFFF
+    MOST_MARKS = 0xFF
+    ISSUERS_ASIDE = 3               # kinds that are about a claim come first: JTI_RULE, SUB_RULE, SID_RULE
+
+_KINDS = ("jti", "sub", "sid", "epoch", "key")
+_NUMBERS = {kind: number for number, kind in enumerate(_KINDS)}
+cdef int[ISSUERS_ASIDE] CLAIM_OF
+CLAIM_OF[0], CLAIM_OF[1], CLAIM_OF[2] = <int>JTI, <int>SUB, <int>SID
 
 
-cdef inline RevokedId hashed(Span text) noexcept nogil:
-    cdef RevokedId made
-    made.high = keyed_hash(text) | 1                   # 0 is a free place
-    made.low = keyed_hash(text, OTHER_SEED)
-    made.until = 0
-    return made
+cdef tuple read_rule(rule):
+    """The parts of a rule as they are kept; raises where they are not what they should be."""
+    kind, issuer, name, value, until = rule
+    if type(kind) is not str or kind not in _NUMBERS:
+        raise ValueError("the kind of a rule is jti, sub, sid, epoch or key")
+    if type(issuer) is not str or type(name) is not str or type(value) is not int or type(until) is not int:
+        raise TypeError("a rule has a kind, an issuer and a name, all str, and a value and a time, whole numbers")
+    number = _NUMBERS[kind]
+    written = (<str>name).encode("utf-8")
+    if len(written) >= MOST_NAME_BYTES or (number == EPOCH_RULE and written):
+        raise ValueError("the name of a rule is too long, or that of an epoch is not empty")
+    if not 0 <= value <= (MOST_EPOCHS if number == EPOCH_RULE else MOST_SECONDS) or abs(until) > MOST_SECONDS:
+        raise ValueError("the value or the time of a rule is out of range")
+    if number == JTI_RULE or number == KEY_RULE:
+        value = 0
+    elif number != EPOCH_RULE:
+        value = min(value, FOR_EVER)
+    # Epochs and keys stay for ever: no token's expiry makes up for them
+    until = FOR_EVER if number >= EPOCH_RULE else max(0, min(until, FOR_EVER))
+    return number, (<str>issuer).encode("utf-8"), written, value, until
 
 
 @cython.final
-cdef class RevocationIndex:
-    """Ids of revoked tokens (``jti``), each kept until the token has expired anyway (RFC 7519 section 4.1.7)."""
+cdef class RevocationIndex(Shards):
+    """What was taken back: tokens by ``jti``; those of a subject, a session or an epoch by when they were issued; keys.
 
-    def __cinit__(self):
-        self._table = new_table(63)
-        if self._table == NULL:
-            raise MemoryError
+    It holds every rule at least until the tokens that it is about have expired anyway, 600 seconds of leeway included.
+    One that nobody feeds is complete by itself: what was not entered was not taken back.
 
-    def __dealloc__(self):
-        if self._table != NULL:
-            self.free_outdated()
-            free(self._table.places)
-            free(self._table)
+    Names are held in clear and compared whole. A million ids of 22 characters take less than 64 MB.
 
-    cdef void add_reader(self) noexcept:
-        self._readers += 1
+    Args:
+        feed: What keeps it up to date, held weakly: a ``RevocationFeed``. Until that vouches for it, it knows nothing
+            and says so (``store_unavailable``).
+    """
 
-    cdef void drop_reader(self) noexcept:
-        self._readers -= 1
-        self.free_outdated()
+    def __cinit__(self, feed=None):
+        self.distrusted = frozenset()
+        self._feed = None if feed is None else weak_reference(feed)
+        self._usable_until = FOREVER if feed is None else 0
+        self._issuers = [""]
+        self._numbers = {b"": EVERY_ISSUER}
+        self._watchers = []
 
-    cdef void free_outdated(self) noexcept:
-        cdef RevokedTable* table
-        while self._readers == 0 and self._table.outdated != NULL:
-            table = self._table.outdated
-            self._table.outdated = table.outdated
-            free(table.places)
-            free(table)
+    # -- what verifying asks, without the GIL
+
+    cdef Fault check(self, Span document, const Value* values, Asking asking, int* claim) noexcept nogil:
+        """Whether the token with these claims was taken back.
+
+        What is known here refuses, however old it is; only that nothing is known has to be vouched for. A token without
+        a `jti`, `sub` or `sid` has nothing by which a rule of that kind could be about it.
+        """
+        cdef Fault fault = self.look_up(document, values, claim)
+        if fault != OK and fault != EPOCH_UNKNOWN:
+            return fault
+        if asking == UNASKED:
+            fault = RULES_UNASKED
+        elif asking == VOUCHED and not is_current(self):
+            fault = RULES_STALE
+        else:
+            return fault
+        claim[0] = NO_CLAIM
+        return fault
+
+    cdef Fault look_up(self, Span document, const Value* values, int* claim) noexcept nogil:
+        cdef Fact wanted
+        cdef uint8_t* room
+        cdef Value value
+        cdef bint general, own, refused
+        cdef int64_t epoch = -1
+        cdef int issuer = EVERY_ISSUER
+        cdef int kind
+        cdef Fault fault
+        if values[<int>SID].kind != STRING and values[<int>SID].kind != ABSENT:
+            claim[0] = SID
+            return WRONG_TYPE
+        if peek(&self._tally.general[<int>ISSUER_NAME]):
+            issuer = self.number_in(document, values[<int>ISS])
+            if issuer < 0:
+                return UNDECIDED
+        for kind in range(ISSUERS_ASIDE):
+            value = values[CLAIM_OF[kind]]
+            if value.kind != STRING:
+                continue
+            general = peek(&self._tally.general[kind]) > 0
+            own = issuer != EVERY_ISSUER and peek(&self._tally.own[kind]) > 0
+            if not (general or own):
+                continue
+            if not string_text(document, value, &wanted.name, &room):
+                return UNDECIDED
+            wanted.kind = kind
+            refused = general and self.refuses(&wanted, EVERY_ISSUER, document, values)
+            refused = refused or (own and self.refuses(&wanted, issuer, document, values))
+            free(room)
+            if refused:
+                return REVOKED
+        if peek(&self._tally.general[<int>EPOCH_RULE]):
+            epoch = self.epoch_of(EVERY_ISSUER)
+        if issuer != EVERY_ISSUER and peek(&self._tally.own[<int>EPOCH_RULE]):
+            epoch = max(epoch, self.epoch_of(issuer))
+        if epoch < 0:
+            return OK
+        fault = check_epoch(document, values[<int>EPOCH], epoch, claim)
+        return EPOCH_UNKNOWN if fault == EPOCH_AHEAD else fault
+
+    cdef bint refuses(self, Fact* wanted, int issuer, Span document, const Value* values) noexcept nogil:
+        """Whether a rule about this says so of a token with this `iat`; one without might be as old as any."""
+        cdef const Record* record
+        cdef NumericDate date
+        cdef Value iat = values[<int>IAT]
+        cdef uint64_t before
+        wanted.issuer = issuer
+        record = self.find(wanted)
+        if record == NULL:
+            return False
+        before = value_of(record)
+        if wanted.kind == JTI_RULE or before == FOR_EVER or iat.kind != NUMBER:
+            return True
+        if read_numeric_date(slice_span(document, iat.start, iat.end), &date) != OK:
+            return True
+        return date.seconds < <int64_t>before
+
+    cdef int number_in(self, Span document, Value issuer) noexcept nogil:
+        """The number of an issuer about whose tokens there are rules; EVERY_ISSUER: there are none. Negative: no
+        memory."""
+        cdef Fact wanted
+        cdef uint8_t* room
+        cdef const Record* record
+        if issuer.kind != STRING:
+            return EVERY_ISSUER
+        if not string_text(document, issuer, &wanted.name, &room):
+            return -1
+        wanted.kind = ISSUER_NAME
+        wanted.issuer = EVERY_ISSUER
+        record = self.find(&wanted)
+        free(room)
+        return EVERY_ISSUER if record == NULL else <int>value_of(record)
+
+    cdef int64_t epoch_of(self, int issuer) noexcept nogil:
+        cdef Fact wanted
+        cdef const Record* record
+        wanted.kind = EPOCH_RULE
+        wanted.issuer = issuer
+        wanted.name = span(<const uint8_t*>&wanted, 0)
+        record = self.find(&wanted)
+        return -1 if record == NULL else <int64_t>value_of(record)
+
+    # -- what is entered
+
+    def merge(self, rules, int mark=0):
+        """Join rules to those there are. All are read before one is entered.
+
+        Args:
+            rules: A sequence of ``Rule``, or of such tuples. Those that have run out are left out.
+            mark: That of the snapshot of a store that they are part of; 0 for others.
+
+        Returns:
+            int: How many said something new.
+
+        Raises:
+            TypeError: One is not five things of the right types; nothing was changed.
+            ValueError: A kind that there is not, a value out of range, or more than 65,535 issuers.
+        """
+        cdef Fact fact
+        cdef Py_ssize_t news = 0
+        cdef int said
+        cdef int64_t now_s = wall_ns() // NANOSECONDS
+        cdef bytes name
+        if not 0 <= mark <= MOST_MARKS:
+            raise ValueError("there is no such mark")
+        distrusted = []
+        try:
+            for kind, issuer, written, value, until in [read_rule(rule) for rule in rules]:
+                fact.until = until
+                if fact.until != FOR_EVER and fact.until + MOST_LEEWAY <= now_s:
+                    continue
+                name = written
+                fact.issuer = self.number_of(issuer)
+                fact.kind = kind
+                fact.name = span_of(name)
+                fact.value = value
+                fact.mark = <uint8_t>mark
+                said = self.enter(&fact)
+                news += said > 0
+                if said and kind == KEY_RULE:
+                    distrusted.append(name.decode("utf-8"))
+                if said == 2:                          # the GIL was held for long enough
+                    with nogil:
+                        pass
+        finally:
+            if news:
+                if distrusted:
+                    self.distrusted |= set(distrusted)
+                self.generation += 1
+        if distrusted:
+            self.tell()
+        return news
 
     def revoke(self, token_id, until):
-        """Refuse every token with this ``jti`` from now on.
+        """Refuse every token with this ``jti`` from now on, whoever issued it.
 
         Args:
             token_id: The ``jti``, a str.
             until: Unix seconds, an int: when the last token with this id has expired. Kept at least until then.
         """
-        cdef bytes text = (<str>token_id).encode("utf-8")
-        cdef RevokedId made = hashed(span_of(text))
-        cdef RevokedId* place
-        if type(until) is not int:                     # a float would be rounded down, and the id forgotten too early
-            raise TypeError("until is a whole number of Unix seconds")
-        made.until = until + MOST_LEEWAY               # a verifier may accept it that much longer
-        self.make_room()
-        place = place_of(self._table, made.high, made.low)
-        if place.high == 0:
-            self._count += 1
-        elif place.until > made.until:                 # never shortened
-            made.until = place.until
-        place[0] = made
-        self.generation += 1
+        self.merge((("jti", "", token_id, 0, until),))
+
+    cdef int number_of(self, bytes issuer) except -1:
+        """The number of an issuer, which gets one with the first rule about its tokens."""
+        cdef Fact fact
+        cdef object known = self._numbers.get(issuer)
+        if known is not None:
+            return known
+        if len(self._issuers) > MOST_ISSUERS:
+            raise ValueError("rules about more issuers than an index holds")
+        fact.kind = ISSUER_NAME
+        fact.issuer = EVERY_ISSUER
+        fact.name = span_of(issuer)
+        fact.value = len(self._issuers)
+        fact.until = FOR_EVER
+        fact.mark = 0
+        self.enter(&fact)
+        self._issuers.append(issuer.decode("utf-8"))
+        self._numbers[issuer] = len(self._issuers) - 1
+        return len(self._issuers) - 1
+
+    cdef object tell(self):
+        """Call those who watch, each of them, whatever happens in one."""
+        interrupt = None
+        for each in self._watchers:
+            watcher = each()
+            if watcher is None:
+                continue
+            try:
+                watcher()
+            except Exception as error:
+                broken = RuntimeError(f"telling a verifier of a distrusted key failed with {type(error).__name__}")
+                PyErr_SetObject(RuntimeError, broken)
+                PyErr_WriteUnraisable(self)
+            except BaseException as error:             # an interrupt: it must not keep a key trusted
+                interrupt = error
+                watcher()
+        if interrupt is not None:
+            raise interrupt
+
+    def _watch(self, watcher):
+        """Call a bound method, held weakly, each time a key is distrusted, on whatever thread enters it."""
+        self._unwatch(watcher)
+        self._watchers = [*self._watchers, WeakMethod(watcher)]
+
+    def _unwatch(self, watcher):
+        """Call it no more."""
+        self._watchers = [each for each in self._watchers if each() not in (None, watcher)]
+
+    def sweep(self):
+        """Let go of what has run out in one shard, the next each time, where that is worth it; return how many rules
+        went."""
+        before = len(self)
+        self.sweep_next()
+        return before - len(self)
+
+    # -- who vouches for it
+
+    @property
+    def feed(self):
+        """What keeps it up to date; None: nothing does, or it is gone."""
+        return None if self._feed is None else self._feed()
+
+    @property
+    def usable_until(self):
+        """Moment of the monotonic clock in nanoseconds from which on there may be rules that it does not know; None:
+        none comes."""
+        return None if self._usable_until == FOREVER else self._usable_until
+
+    def vouch_until(self, moment):
+        """Say until when it may be relied on for knowing every rule, in nanoseconds of the monotonic clock; None: for
+        ever."""
+        self._usable_until = FOREVER if moment is None else moment
+
+    # -- what it holds
+
+    def mark_snapshot(self):
+        """Return a mark for the rules of a snapshot that is about to be merged."""
+        if self._mark == MOST_MARKS:                   # they begin again: none may seem to be of a new snapshot
+            self._mark = 0
+            self.clear_marks()
+        self._mark += 1
+        return self._mark
+
+    def unmarked(self, int mark, Py_ssize_t at_most):
+        """Return an iterator over the rules that were not entered with this mark, or say more now than they did then.
+
+        Rules may be entered while it is read: one that was there before comes once, or again.
+
+        Args:
+            mark: Of the snapshot.
+            at_most: Rules in one portion.
+
+        Returns:
+            Iterator[list[tuple]]: Portions, none empty.
+        """
+        cdef int at = 0
+        cdef uint64_t serial = 0
+        cdef uint64_t place = 0
+        while at < SHARDS:
+            found, at, serial, place = self.portion(at, serial, place, mark, at_most)
+            if found:
+                yield found
+
+    cdef tuple portion(self, int at, uint64_t serial, uint64_t place, int mark, Py_ssize_t at_most):
+        """Rules of one shard from a place on, and where to go on; from its beginning if another has taken its place."""
+        cdef Shard* shard = self._shards[at]
+        cdef const Record* record
+        cdef Fact fact
+        cdef bytes name
+        cdef int64_t now_s = wall_ns() // NANOSECONDS
+        found = []
+        if shard == NULL:
+            return found, at + 1, 0, 0
+        if shard.serial != serial:
+            place = 0
+        while place < shard.room:
+            if len(found) == at_most:
+                return found, at, shard.serial, place
+            record = record_at(shard, <uint32_t>place)
+            place += 1
+            if record == NULL or is_over(record, now_s):
+                continue
+            read_record(record, &fact)
+            if fact.kind == ISSUER_NAME or fact.mark == mark:
+                continue
+            name = (<const char*>fact.name.start)[:fact.name.size]
+            value = NEVER if fact.kind < EPOCH_RULE and fact.value == FOR_EVER else fact.value
+            until = NEVER if fact.until == FOR_EVER else fact.until
+            found.append((_KINDS[fact.kind], self._issuers[fact.issuer], name.decode("utf-8"), value, until))
+        return found, at + 1, 0, 0
+
+    def rules(self):
+        """Return an iterator over every rule that has not run out, as tuples in the order of a ``Rule``; what has no
+        end within 32 bits never ends."""
+        for found in self.unmarked(-1, 1000):
+            yield from found
+
+    def counts(self):
+        """Return how many rules there are, by kind; some may have run out."""
+        return {
+            kind: self._tally.general[number] + self._tally.own[number] for number, kind in enumerate(_KINDS)
+        }
+
+    @property
+    def nbytes(self):
+        """Bytes of memory that it takes."""
+        return self.bytes_held()
 
     def __len__(self):
-        return self._count
+        return sum(self.counts().values())
 
     def __repr__(self):
-        return f"<RevocationIndex of {self._count} ids>"
-
-    cdef bint revokes(self, Span document, const Value* values) noexcept nogil:
-        """Whether the claims are those of a revoked token. What cannot be found out for want of memory is revoked."""
-        cdef Value value = values[<int>JTI]
-        cdef Span text
-        cdef RevokedId wanted
-        cdef uint8_t* room
-        if value.kind != STRING or self._count == 0:
-            return False
-        if not string_text(document, value, &text, &room):
-            return True
-        wanted = hashed(text)
-        free(room)
-        return place_of(self._table, wanted.high, wanted.low).high != 0
-
-    cdef int make_room(self) except -1:
-        """Keep a quarter of the places free: drop ids whose time is over, and double while more than half are taken."""
-        cdef RevokedTable* old = self._table
-        cdef RevokedTable* table
-        cdef uint32_t at, kept = 0
-        cdef uint32_t mask = old.mask
-        cdef int64_t now_s = wall_ns() // NANOSECONDS
-        if 4 * (<uint64_t>self._count + 1) <= 3 * <uint64_t>mask:
-            return 0
-        for at in range(old.mask + 1):
-            kept += old.places[at].high != 0 and old.places[at].until > now_s
-        while 2 * <uint64_t>kept >= mask:
-            mask = 2 * mask + 1
-        table = new_table(mask)
-        if table == NULL:
-            raise MemoryError
-        for at in range(old.mask + 1):
-            if old.places[at].high and old.places[at].until > now_s:
-                place_of(table, old.places[at].high, old.places[at].low)[0] = old.places[at]
-        table.outdated = old
-        self._count = kept
-        self._table = table                            # filled: from here on it may be read
-        self.free_outdated()
-        return 0
-
-
-cdef RevokedTable* new_table(uint32_t mask) noexcept:
-    cdef RevokedTable* table = <RevokedTable*>calloc(1, sizeof(RevokedTable))
-    if table == NULL:
-        return NULL
-    table.mask = mask
-    table.places = <RevokedId*>calloc(<size_t>mask + 1, sizeof(RevokedId))
-    if table.places == NULL:
-        free(table)
-        return NULL
-    return table
-
-
-cdef RevokedId* place_of(const RevokedTable* table, uint64_t high, uint64_t low) noexcept nogil:
-    """Where the id is, or the free place where it belongs."""
-    cdef uint32_t at = <uint32_t>(high >> 32) & table.mask
-    while table.places[at].high and not (table.places[at].high == high and table.places[at].low == low):
-        at = (at + 1) & table.mask
-    return &table.places[at]
+        return f"<RevocationIndex of {len(self)} rules>"

@@ -1,6 +1,6 @@
-"""Between threads, without the GIL: locks of the interpreter, a counter, a flag, a pointer."""
+"""Between threads, without the GIL: locks of the interpreter, a counter, a flag, a pointer, a word."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 cdef extern from "pythread.h":
     cdef enum PyLockStatus:
@@ -21,6 +21,9 @@ cdef extern from *:
       #define jg_is_set(flag) (*(volatile long *)(flag))
       #define jg_publish(place, pointer) ((void)_InterlockedExchangePointer((void *volatile *)(place), (pointer)))
       #define jg_published(place) _InterlockedCompareExchangePointer((void *volatile *)(place), NULL, NULL)
+      #define jg_put_word(place, word) ((void)_InterlockedExchange64((volatile long long *)(place), (long long)(word)))
+      #define jg_get_word(place) \
+          ((unsigned long long)_InterlockedCompareExchange64((volatile long long *)(place), 0, 0))
     #else
       #define jg_take(counter, by) __atomic_fetch_add((counter), (by), __ATOMIC_RELAXED)
       #define jg_peek(counter) __atomic_load_n((counter), __ATOMIC_RELAXED)
@@ -28,6 +31,8 @@ cdef extern from *:
       #define jg_is_set(flag) __atomic_load_n((flag), __ATOMIC_RELAXED)
       #define jg_publish(place, pointer) __atomic_store_n((place), (pointer), __ATOMIC_RELEASE)
       #define jg_published(place) __atomic_load_n((place), __ATOMIC_ACQUIRE)
+      #define jg_put_word(place, word) __atomic_store_n((place), (word), __ATOMIC_RELEASE)
+      #define jg_get_word(place) __atomic_load_n((place), __ATOMIC_ACQUIRE)
     #endif
     """
     int64_t take "jg_take"(int64_t* counter, int64_t by) noexcept nogil
@@ -36,3 +41,5 @@ cdef extern from *:
     bint is_set "jg_is_set"(int* flag) noexcept nogil
     void publish "jg_publish"(void** place, void* pointer) noexcept nogil     # who sees it sees what it points to
     void* published "jg_published"(void** place) noexcept nogil
+    void store_word_published "jg_put_word"(uint64_t* place, uint64_t word) noexcept nogil    # likewise; 8-byte aligned
+    uint64_t load_word_published "jg_get_word"(const uint64_t* place) noexcept nogil

@@ -1,11 +1,11 @@
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ._binding import Binding
 from ._cache import TokenCache
 from ._revoked import RevocationIndex
 from ._token import VerifiedPayload, VerifiedToken
-from .keys.feed import KeyFeed, Supply, Want
+from .stores.protocol import RevocationFeed
 
 class Engine:
     @property
@@ -14,11 +14,15 @@ class Engine:
     def _bind(self, binding: Binding) -> None: ...
     def _bind_issuers(self, bindings: dict[bytes, Binding]) -> None: ...
     def _equip(
-        self, cache: TokenCache | None, revoked: RevocationIndex | None, is_revoked: Callable[..., bool] | None
+        self,
+        cache: TokenCache | None,
+        revoked: RevocationIndex | None,
+        feed: RevocationFeed | None,
+        is_revoked: Callable[..., bool] | None,
     ) -> None: ...
     def _verify_once(
-        self, text: str | bytes, fresh: bool, patient: bool
-    ) -> VerifiedToken | tuple[KeyFeed | None, Supply, Want]: ...
+        self, text: str | bytes, fresh: bool, asked: bool, patient: bool
+    ) -> VerifiedToken | tuple[Any, Any, str, int]: ...
     def _refuse(self, fault: int) -> NoReturn: ...
     def _verdicts_by_code(self) -> dict[str, int]: ...
 

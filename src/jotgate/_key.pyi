@@ -22,7 +22,9 @@ class KeyHandle:
 @final
 class TrustCell:
     trusted: bool
+    distrusted: bool
     def __new__(cls, source: KeySource) -> TrustCell: ...
+    def distrust(self) -> None: ...
 
 @final
 class KeySource:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from ._binding import Binding
 from ._key import KeySource as TrustSource
-from ._key import SignatureLane
+from ._key import SignatureLane, TrustCell
+from ._revoked import RevocationIndex
 from .errors import PolicyError
 from .keys import lanes
 from .keys.feed import KeyFeed, Supply
@@ -38,6 +39,8 @@ class _Issuer(NamedTuple):
 
     parts: _Parts
     source: TrustSource
+    cells: tuple[TrustCell, ...]
+    """Of the keys, in their order."""
     binding: Binding
 
 
@@ -50,20 +53,22 @@ class Binder:
     Args:
         backend: One of `BACKENDS`.
         tables: Whether busy ES256 keys get a table.
+        revoked: Says which keys are distrusted.
 
     Raises:
         PolicyError: ``invalid_policy``: no such backend.
     """
 
-    __slots__ = ("_backend", "_issuers", "_leaving", "_tables")
+    __slots__ = ("_backend", "_issuers", "_leaving", "_revoked", "_tables")
 
-    def __init__(self, backend: str, tables: bool = True) -> None:
+    def __init__(self, backend: str, tables: bool = True, revoked: RevocationIndex | None = None) -> None:
         if backend not in BACKENDS:
             raise PolicyError(f"backend is one of: {', '.join(BACKENDS)}")
         if type(tables) is not bool:
             raise PolicyError("tables is True or False")
         self._backend = backend
         self._tables = tables
+        self._revoked = revoked
         self._issuers: dict[bytes, _Issuer] = {}
         self._leaving: list[TrustSource] = []
 
@@ -130,6 +135,14 @@ class Binder:
         for source in (*leaving, *(each.source for each in self._issuers.values())):
             source.settle()
 
+    def distrust(self) -> None:
+        """Let nothing count that a distrusted key signed; called whenever there is another one. Nothing here fails."""
+        names = frozenset() if self._revoked is None else self._revoked.distrusted
+        for each in self._issuers.values() if names else ():
+            for key, cell in zip(each.parts.keys, each.cells, strict=True):
+                if key._identity()[2] in names:
+                    cell.distrust()
+
     def _leave(self, issuer: _Issuer) -> None:
         issuer.source.announce(())
         self._leaving.append(issuer.source)
@@ -170,6 +183,7 @@ class Binder:
                 self._leave(before)
                 before = None
             self._issuers[name] = _served(each, before)
+        self.distrust()  # a key that was gone and came back is as distrusted as it was
         return {name: self._issuers[name].binding for name in parts}
 
 
@@ -188,7 +202,7 @@ def _served(parts: _Parts, before: _Issuer | None) -> _Issuer:
         # an equal policy is the same policy: what was decided by it still holds
         parts = parts._replace(policy=before.parts.policy)
     source = TrustSource(parts.feed) if before is None else before.source
-    binding = None if before is None else _unchanged(before, parts)
+    cells, binding = ((), None) if before is None else (before.cells, _unchanged(before, parts))
     if binding is None:
         epoch = parts.supply.epoch
         # a key in another epoch is another key: what was remembered under it was issued in that epoch
@@ -197,7 +211,7 @@ def _served(parts: _Parts, before: _Issuer | None) -> _Issuer:
     # keys that serve nothing decide nothing: whoever published them made a mistake, and no token is to blame for it
     serving = parts.feed is None or len(parts.keys) > 0
     source.expire_at(parts.supply.usable_until if serving else 0)
-    return _Issuer(parts, source, binding)
+    return _Issuer(parts, source, cells, binding)
 
 
 def _unchanged(before: _Issuer, parts: _Parts) -> Binding | None:

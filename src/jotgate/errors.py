@@ -376,6 +376,21 @@ _REFUSALS: dict[str, tuple[type[JotgateError], str, str]] = {
         "store_unavailable",
         "whether the token was taken back could not be found out; try again",
     ),
+    "EPOCH_UNKNOWN": (
+        InvalidClaimError,
+        "invalid_claim",
+        "the token's epoch is later than the one that the store of revocations tells of",
+    ),
+    "RULES_STALE": (
+        StoreUnavailableError,
+        "store_unavailable",
+        "what was taken back has not been heard for too long; try again",
+    ),
+    "RULES_UNASKED": (
+        StoreUnavailableError,
+        "store_unavailable",
+        "the store has to be asked whether the token was taken back; try again",
+    ),
 }
 
 BY_FAULT: dict[int, tuple[type[JotgateError], str, str]] = {FAULTS[name]: row for name, row in _REFUSALS.items()}

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from ._binding import Binding
 from ._cache import TokenCache
 from ._clock import monotonic_ns_now
 from ._engine import Engine
-from ._fault import FAULTS
 from ._revoked import RevocationIndex
 from ._token import VerifiedToken
 from .binding import Binder, IssuerMap, KeySource, looks_like_jwk
@@ -24,7 +23,7 @@ from .policy import AnyValue, Policy
 
 if TYPE_CHECKING:
     from .batch import BatchResult
-    from .stores.protocol import RevocationCheck
+    from .stores.protocol import RevocationCheck, RevocationFeed
 
 
 class _OwnCache:
@@ -50,7 +49,9 @@ class Verifier(Engine):
         policy: What tokens must satisfy. Left out with a mapping.
         cache: Remembers accepted tokens. By default one of its own with default limits; None for none. What it holds
             was decided by this verifier's policy, so it serves no other.
-        revocations: Says what was taken back: asked about every token, the remembered ones too.
+        revocations: Says what was taken back: asked about every token, the remembered ones too. A ``Revocations``, or
+            an object with a method ``is_revoked(token, *, fresh)``. With the first, an ``iat`` may be a second ahead:
+            so is the first token that is issued after a subject's were taken back.
         backend: Which library checks signatures: ``"cryptography"``; ``"libcrypto"`` for the one that the interpreter
             has loaded, without the GIL; ``"auto"`` for the second where it serves an algorithm and the first elsewhere.
         tables: Whether an ES256 key that libcrypto serves gets a table of its multiples once it is busy. That is built
@@ -64,7 +65,7 @@ class Verifier(Engine):
     Spec: RFC 7519 section 7.2; RFC 8725 section 3.
     """
 
-    __slots__ = ("__weakref__", "_backend", "_binder", "_lock", "_policy", "_tables")
+    __slots__ = ("__weakref__", "_backend", "_binder", "_index", "_lock", "_policy", "_rules", "_tables")
 
     def __init__(
         self,
@@ -72,17 +73,14 @@ class Verifier(Engine):
         policy: Policy | None = None,
         *,
         cache: TokenCache | _OwnCache | None = _OWN_CACHE,
-        revocations: RevocationCheck | None = None,
+        revocations: RevocationFeed | RevocationIndex | RevocationCheck | None = None,
         backend: str = "auto",
         tables: bool = True,
     ) -> None:
-        binder = Binder(backend, tables)
+        index, rules, is_revoked = _taken_back(revocations)
+        binder = Binder(backend, tables, index)
         if not isinstance(cache, TokenCache | _OwnCache | None):
             raise PolicyError("cache is a TokenCache, or None for no cache")
-        revoked = revocations if isinstance(revocations, RevocationIndex) else None
-        is_revoked = getattr(revocations, "is_revoked", None) if revoked is None else None
-        if revocations is not None and revoked is None and not callable(is_revoked):
-            raise PolicyError("revocations has a method is_revoked(token, *, fresh), which answers True or False")
         if isinstance(keys, Mapping) and not looks_like_jwk(keys):
             if policy is not None:
                 raise PolicyError("with a mapping of issuers each entry brings its own policy; leave policy out")
@@ -94,9 +92,15 @@ class Verifier(Engine):
         self._backend = backend
         self._lock = threading.Lock()
         self._tables = tables
+        self._index, self._rules = index, rules
         bindings = self._bound(keys, policy)
+        self._watch_rules()
         # until it serves bindings it refuses everything, so that no failure leaves one without its revocations
-        self._equip(TokenCache() if isinstance(cache, _OwnCache) else cache, revoked, is_revoked)
+        try:
+            self._equip(TokenCache() if isinstance(cache, _OwnCache) else cache, index, rules, is_revoked)
+        except PolicyError:
+            self._unwatch_rules()
+            raise
         self._policy = policy
         self._serve(bindings)
         self._watch_feeds()
@@ -110,7 +114,7 @@ class Verifier(Engine):
         algorithms: Collection[str],
         jwks_uri: str | None = None,
         cache: TokenCache | _OwnCache | None = _OWN_CACHE,
-        revocations: RevocationCheck | None = None,
+        revocations: RevocationFeed | RevocationIndex | RevocationCheck | None = None,
         backend: str = "auto",
         tables: bool = True,
         **options: Any,
@@ -144,7 +148,7 @@ class Verifier(Engine):
         return cls(keys, policy, cache=cache, revocations=revocations, backend=backend, tables=tables)
 
     async def verify_async(self, text: str | bytes, *, fresh: bool = False) -> VerifiedToken:
-        """Verify as ``verify`` does, where that would wait for keys without holding up the event loop.
+        """Verify as ``verify`` does, where that would wait for keys or a store without holding up the event loop.
 
         Args:
             text: As of ``verify``.
@@ -155,21 +159,27 @@ class Verifier(Engine):
             UndecidedError: as ``verify``.
             PolicyError: as ``verify``.
         """
-        asked = None
+        asked: list[tuple[object, str]] = []
+        asked_now = False
         while True:
-            found = self._verify_once(text, fresh, True)
+            found = self._verify_once(text, fresh, asked_now, True)
             if not isinstance(found, tuple):
                 return found
-            feed, supply, want = found
-            if want == asked:
+            feed, seen, want, otherwise = found
+            if (feed, want) in asked:
                 break
-            asked = want
-            newer = feed is None or await feed._newer_async(supply, want)
+            asked.append((feed, want))
+            if want == "now":
+                from .keys.flight import in_a_thread
+
+                newer = asked_now = await in_a_thread(feed._asked_now) or None
+            else:
+                newer = feed is None or await feed._newer_async(seen, want)
             if newer is None:
-                self._refuse(FAULTS["KEY_FETCH_FAILED"])
+                self._refuse(otherwise)
             if not newer:
                 break
-        found = self._verify_once(text, fresh, False)
+        found = self._verify_once(text, fresh, bool(asked_now), False)
         assert not isinstance(found, tuple)
         return found
 
@@ -226,9 +236,24 @@ class Verifier(Engine):
         feeds = self._binder.feeds().values()
         for feed in feeds:
             feed._watch(self._keys_changed)
-        if feeds:
+        if feeds or self._index is not None:
             survive_forks(self)
+        if feeds:
             self._keys_changed()  # what changed before it was watched
+
+    def _watch_rules(self) -> None:
+        if self._index is not None:
+            self._index._watch(self._keys_distrusted)
+        if self._rules is not None:
+            self._rules._watch(self._keys_distrusted)
+
+    def _unwatch_rules(self) -> None:
+        if self._rules is not None:
+            self._rules._unwatch(self._keys_distrusted)
+
+    def _keys_distrusted(self) -> None:
+        with self._lock:
+            self._binder.distrust()
 
     def _keys_changed(self) -> None:
         with self._lock:
@@ -258,7 +283,8 @@ class Verifier(Engine):
             ``evictions`` to keep its bounds, ``expired``; ``cache_entries`` and ``cache_bytes`` now. ``backend``:
             which library serves each algorithm; ``libcrypto``: path and version of the one that was found, or None,
             and then ``reason``. ``keys``: by issuer (of the only one under the empty name), ``stats()`` of the key sets
-            that are fetched. ``tables``: of ES256 keys in this process, their ``count`` and ``bytes``; how many
+            that are fetched. ``revocations``: ``stats()`` of the ``Revocations``; of an index that nobody feeds its
+            ``rules`` by kind and ``bytes``; else empty. ``tables``: of ES256 keys in this process, their ``count`` and ``bytes``; how many
             ``disagreements`` with the library's own verification there were, after the first of which none serves; and
             the ``reason`` if no key gets one.
         """
@@ -277,35 +303,49 @@ class Verifier(Engine):
             "libcrypto": None if found is None else {"path": found[0], "version": found[1]},
             "reason": lanes.reason(),
             "keys": {issuer: feed.stats() for issuer, feed in self._binder.feeds().items()},
+            "revocations": self._rules_stats(),
             "tables": point_tables.stats(self._tables and self._backend != "cryptography"),
         }
 
+    def _rules_stats(self) -> dict[str, Any]:
+        if self._rules is not None:
+            return self._rules.stats()
+        return {} if self._index is None else {"rules": self._index.counts(), "bytes": self._index.nbytes}
+
     @property
     def ready(self) -> bool:
-        """Whether tokens can be decided now: each issuer has keys that count."""
-        return self._binder.ready(monotonic_ns_now())
+        """Whether tokens can be decided now: each issuer has keys that count, and what was taken back is known."""
+        now = monotonic_ns_now()
+        until = None if self._index is None else self._index.usable_until
+        return self._binder.ready(now) and (until is None or now < until)
 
     def warm(self) -> None:
         """Fetch what verifying needs, before the first token does. Keys given as objects need nothing.
 
         Raises:
             KeyFetchError: ``key_fetch_failed``: an issuer's keys cannot be had now.
+            StoreUnavailableError: ``store_unavailable``: what was taken back cannot be read now.
         """
         for feed in self._binder.feeds().values():
             feed.warm()
+        if self._rules is not None:
+            self._rules.warm()
 
     async def warm_async(self) -> None:
         """Fetch what verifying needs, as ``warm`` does, without holding up the event loop."""
         for feed in self._binder.feeds().values():
             await feed.warm_async()
+        if self._rules is not None:
+            await self._rules.warm_async()
 
     def close(self) -> None:
         """Stop what runs in the background. Fetched keys go on to count until they are too old.
 
-        A key set that serves another verifier too goes on for that one.
+        A key set, or a ``Revocations``, that serves another verifier too goes on for that one.
         """
         for feed in self._binder.feeds().values():
             feed._unwatch(self._keys_changed)
+        self._unwatch_rules()
 
     def __enter__(self) -> Self:
         return self
@@ -317,3 +357,22 @@ class Verifier(Engine):
 
     def __repr__(self) -> str:
         return f"<Verifier policy={self._policy!r}>" if self._policy is not None else "<Verifier for several issuers>"
+
+
+def _taken_back(
+    revocations: object,
+) -> tuple[RevocationIndex | None, RevocationFeed | None, Callable[..., bool] | None]:
+    """Who says what was taken back: a native index, what feeds it, or somebody else's check."""
+    if revocations is None:
+        return None, None, None
+    if isinstance(revocations, RevocationIndex):
+        return revocations, revocations.feed, None
+    index = getattr(revocations, "index", None)
+    if isinstance(index, RevocationIndex) and callable(getattr(revocations, "_watch", None)):
+        return index, cast("RevocationFeed", revocations), None
+    is_revoked = getattr(revocations, "is_revoked", None)
+    if not callable(is_revoked):
+        raise PolicyError(
+            "revocations is a Revocations, or has a method is_revoked(token, *, fresh), which answers True or False"
+        )
+    return None, None, is_revoked

@@ -166,6 +166,7 @@ def test_every_fault_that_a_text_can_have_is_among_these() -> None:
     # the other tests of this file bring REVOKED and the two that decide nothing
     elsewhere = {"OK", "UNDECIDED", "REVOKED", "STORE_UNAVAILABLE", "AMBIGUOUS_KEY", "WRONG_AUTHORIZED_PARTY"}
     elsewhere |= {"KEY_FETCH_FAILED", "KEY_WITHDRAWN", "EPOCH_AHEAD"}  # test_feeds.py
+    elsewhere |= {"EPOCH_UNKNOWN", "RULES_STALE", "RULES_UNASKED"}  # test_revoked_engine.py
     assert {fault for fault, _ in FAULTY + STRICT} == set(FAULTS) - elsewhere
     for fault, text in FAULTY + STRICT:
         way_in = keyed() if fault == "UNKNOWN_KEY" else strict() if (fault, text) in STRICT else verifier()

@@ -489,14 +489,14 @@ def test_a_revocation_is_never_shortened() -> None:
 
 @pytest.mark.parametrize("wrong", [None, 1, b"a", ["a"]])
 def test_an_id_is_text(wrong: Any) -> None:
-    with pytest.raises((TypeError, AttributeError)):
+    with pytest.raises(TypeError):
         RevocationIndex().revoke(wrong, NOW)
 
 
 @pytest.mark.parametrize("wrong", [None, "1", 1.5, 1 << 70])
 def test_a_time_is_whole_seconds(wrong: Any) -> None:
     index = RevocationIndex()
-    with pytest.raises((TypeError, OverflowError)):
+    with pytest.raises((TypeError, ValueError)):
         index.revoke("a", wrong)
     assert (len(index), index.generation) == (0, 0)
 

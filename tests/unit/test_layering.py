@@ -22,6 +22,7 @@ NATIVE_ORDER = [
     "_points",
     "_ecdsa",
     "_table_lane",
+    "_shards",
     "_revoked",
     "_models",
     "_frozen",

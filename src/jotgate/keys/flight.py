@@ -134,6 +134,17 @@ def carry_out(question: Question, left_alone: list[threading.Thread]) -> Answer 
     return came[0]
 
 
+async def in_a_thread(ask: Callable[[], object]) -> bool:
+    """Ask what may take long without holding up the event loop; whether it did not raise."""
+    import asyncio
+
+    try:
+        await asyncio.to_thread(ask)
+    except Exception:
+        return False
+    return True
+
+
 def in_event_loop() -> bool:
     """Whether this thread runs one, so that it must not wait."""
     asyncio = sys.modules.get("asyncio")  # who has not loaded it runs no loop

@@ -22,11 +22,11 @@ from .._clock import monotonic_ns_now
 from ..errors import JotgateError, StoreUnavailableError
 from ..keys.feed import guarded, report
 from ..keys.flight import Flight, in_event_loop
+from ..stores.rules import Rule
 
 if TYPE_CHECKING:
     from .._revoked import RevocationIndex
     from ..stores.protocol import Position, Store
-    from ..stores.rules import Rule
 
 WAIT: Final = 0.5
 """Seconds that one question to the store waits for news."""
@@ -252,7 +252,8 @@ class Mirror:
         """Give the store what it has lost."""
         if self._owed is None:
             return
-        for rules in self._index.unmarked(self._owed, _PORTION):
+        for lost in self._index.unmarked(self._owed, _PORTION):
+            rules = [Rule(*each) for each in lost]
             self._store.write(rules)
             self._index.merge(rules, self._owed)
             self.counts["written_back"] += len(rules)
