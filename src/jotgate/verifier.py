@@ -172,14 +172,15 @@ class Verifier(Engine):
             if want == "now":
                 from .keys.flight import in_a_thread
 
-                newer = asked_now = await in_a_thread(feed._asked_now) or None
+                asked_now = await in_a_thread(feed._asked_now)
+                newer = asked_now or None
             else:
                 newer = feed is None or await feed._newer_async(seen, want)
             if newer is None:
                 self._refuse(otherwise)
             if not newer:
                 break
-        found = self._verify_once(text, fresh, bool(asked_now), False)
+        found = self._verify_once(text, fresh, asked_now, False)
         assert not isinstance(found, tuple)
         return found
 
@@ -284,9 +285,9 @@ class Verifier(Engine):
             which library serves each algorithm; ``libcrypto``: path and version of the one that was found, or None,
             and then ``reason``. ``keys``: by issuer (of the only one under the empty name), ``stats()`` of the key sets
             that are fetched. ``revocations``: ``stats()`` of the ``Revocations``; of an index that nobody feeds its
-            ``rules`` by kind and ``bytes``; else empty. ``tables``: of ES256 keys in this process, their ``count`` and ``bytes``; how many
-            ``disagreements`` with the library's own verification there were, after the first of which none serves; and
-            the ``reason`` if no key gets one.
+            ``rules`` by kind and ``bytes``; else empty. ``tables``: of ES256 keys in this process, their ``count`` and
+            ``bytes``; how many ``disagreements`` with the library's own verification there were, after the first of
+            which none serves; and the ``reason`` if no key gets one.
         """
         cache = self.cache.stats() if self.cache is not None else dict.fromkeys(_CACHE_COUNTERS, 0)
         served = lanes.served() if self._backend != "cryptography" else {}

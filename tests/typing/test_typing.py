@@ -18,7 +18,7 @@ NOT_PROMISED = [
     # Imports of native modules are names of theirs.
     r".*\.(BY_FAULT|CLAIM_NAMES)",
     # `disjoint_base` is younger than the Python versions the stubs are for.
-    r"jotgate\.(_engine\.Engine|_key\.SignatureLane|_lanes\.EVPLane)",
+    r"jotgate\.(_engine\.Engine|_key\.SignatureLane|_shards\.Shards|_lanes\.EVPLane)",
     # Python 3.13 reads the signature of a function without parameters as that of a method.
     r"jotgate\._clock\.(now|wall_ns_now|monotonic_ns_now|thread_ns_now)",
     r"jotgate\._(ecdsa\.count|points\.missing|table_lane\.(disagreements|turn_off))",

@@ -252,8 +252,8 @@ class Mirror:
         """Give the store what it has lost."""
         if self._owed is None:
             return
-        for lost in self._index.unmarked(self._owed, _PORTION):
-            rules = [Rule(*each) for each in lost]
+        for portion in self._index.unmarked(self._owed, _PORTION):
+            rules = [Rule(*rule) for rule in portion]
             self._store.write(rules)
             self._index.merge(rules, self._owed)
             self.counts["written_back"] += len(rules)
