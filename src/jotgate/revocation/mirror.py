@@ -117,12 +117,13 @@ class Mirror:
             self._bell.clear()
             self._first = Flight()
             thread = threading.Thread(target=_follow, args=(weakref.ref(self),), name="jotgate-revoked", daemon=True)
+            self._thread = thread  # before it runs: a thread that does not find itself here ends
             try:
                 thread.start()
             except RuntimeError:  # too many threads, or the interpreter ends: then nothing is vouched for
+                self._thread = None
                 self._first.land(False)
                 return
-            self._thread = thread
         self._vouch()
 
     def stop(self) -> None:
