@@ -165,6 +165,8 @@ class Watch:
         for process, thread in zip(self._processes, self._threads, strict=True):
             assert process.wait(PATIENCE) == 0
             thread.join(PATIENCE)
+            assert process.stdout is not None
+            process.stdout.close()
 
     def __enter__(self) -> Watch:
         return self
@@ -174,5 +176,5 @@ class Watch:
             self.close()
             return
         for process in self._processes:
-            process.kill()
-            process.wait()
+            with process:  # closes its pipes, and waits
+                process.kill()
