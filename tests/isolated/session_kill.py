@@ -1,9 +1,11 @@
 """SIGKILL in the middle of a refresh, on SQLite: an honest client goes on, a replay ends the session.
 
 A child refreshes a session again and again and writes each token down before it presents it. It is killed at any
-moment. Then the last token it presented is tried again: it gets the one successor there is. Then an old one is replayed.
+moment. Then the last token it presented is tried again: it gets the one successor there is. Then an old one is
+replayed.
 """
 
+import logging
 import os
 import random
 import signal
@@ -23,6 +25,8 @@ from jotgate.stores.sqlite import SqliteStore
 if not hasattr(os, "fork"):
     sys.exit(0)
 warnings.simplefilter("ignore", DeprecationWarning)
+
+logging.getLogger("jotgate").addHandler(logging.NullHandler())  # replays are meant to be logged, not here
 
 KILLS = int(os.environ.get("KILLS", "40"))
 WAYS = ("refresh", "end", "replay")

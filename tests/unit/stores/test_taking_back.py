@@ -21,6 +21,18 @@ def test_it_is_after_everything_of_this_second(clock: MovingClock) -> None:
     assert before_now(MemoryStore()) == NOW + 2
 
 
+def test_what_begins_anew_between_two_rules_of_one_second_is_taken_back(clock: MovingClock) -> None:
+    """It is dated by the first rule, in the second that has not come yet."""
+    first = subject_rule("i", "s", before_now(MemoryStore()))
+    second = subject_rule("", "s", before_now(MemoryStore(), first))
+    assert (first.value, second.value) == (NOW + 1, NOW + 2)
+    assert before_now(MemoryStore(), first, second) == NOW + 3
+    assert before_now(MemoryStore(), first._replace(value=NOW + 99)) == NOW + 5
+    clock.advance(5)
+    assert before_now(MemoryStore(), first, second, None) == NOW + 6
+    assert before_now(MemoryStore(), session_rule("i", "s", NOW)) == NOW + 6
+
+
 def test_rules_stay_as_long_as_what_they_are_about() -> None:
     assert token_rule("i", "j", 1000) == Rule("jti", "i", "j", 0, 1600)
     assert token_rule("i", "j", NEVER).until == NEVER
