@@ -45,6 +45,7 @@ with tempfile.TemporaryDirectory() as directory:
             memory.write([rule(f"{name} {number}")])
             written.append(f"{name} {number}")
             number += 1
+            done.wait(0.001)  # leave the file to the others now and then
 
     def keep_following() -> None:
         position = start

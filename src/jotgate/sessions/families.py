@@ -112,7 +112,8 @@ class Families:
 
     def take_back(self, subject: str) -> None:
         """Take back what was issued to a subject until now, and what its sessions could still get."""
-        self._store.write([subject_rule(self._issuer, subject, before_now(self._store))])
+        before = before_now(self._store, *self.rules(subject, None)[0])
+        self._store.write([subject_rule(self._issuer, subject, before)])
 
     def rules(self, subject: str, session: str | None) -> tuple[list[Rule], list[Rule]]:
         """Return the rules there are about a subject, and those about a session."""

@@ -50,7 +50,7 @@ class DatabaseFile:
     would believe that they hold the locks of the other. So a fork waits for those in use and closes all of them.
     """
 
-    __slots__ = ("__weakref__", "_busy", "_gate", "_idle", "_number", "path", "timeout")
+    __slots__ = ("__weakref__", "_busy", "_forking", "_gate", "_idle", "_number", "path", "timeout")
 
     def __init__(self, path: Path, timeout: float) -> None:
         self.path = path
@@ -58,6 +58,7 @@ class DatabaseFile:
         self._gate = threading.Condition()
         self._idle: dict[bool, list[Opened]] = {False: [], True: []}
         self._busy = 0
+        self._forking = False
         self._number = 0
         _files.add(self)
 
@@ -79,6 +80,8 @@ class DatabaseFile:
         import sqlite3
 
         with self._gate:
+            while self._forking:
+                self._gate.wait()
             opened = self._take(watching)
             self._busy += 1
             self._number += 1
@@ -202,15 +205,19 @@ class DatabaseFile:
 
     def _before_fork(self) -> None:
         self._gate.acquire()
+        self._forking = True
         self._gate.wait_for(lambda: not self._busy, 2 * self.timeout + 1)
         self._close_idle()
 
     def _after_fork(self) -> None:
+        self._forking = False
+        self._gate.notify_all()
         self._gate.release()
 
     def _forked(self) -> None:
         self._gate = threading.Condition()
         self._busy = 0
+        self._forking = False
 
 
 def _close(opened: Opened) -> None:

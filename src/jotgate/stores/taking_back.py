@@ -20,17 +20,28 @@ LONGEST_SESSION: Final = 30 * 86_400
 MARGIN: Final = 600
 """Seconds that a rule stays beyond what it is about: as much as the largest leeway of a policy."""
 
+_MOST_AHEAD: Final = 4
+"""Seconds: so many rules about one thing, each in the same second, take back all that was issued between them."""
 
-def before_now(store: Store) -> int:
+
+def before_now(store: Store, *known: Rule | None) -> int:
     """Return T such that ``iat < T`` holds for everything issued until now, and for as little else as possible.
 
     Dates have whole seconds, and the clocks of two machines differ: T is the second after the one that the later of
-    the local clock and the store's is in.
+    the local clock and the store's is in. What was issued in this second after an earlier rule is dated by that one, so
+    T is after it, too.
+
+    Args:
+        store: Where the rule will be written.
+        known: The rules that there are about the same thing.
 
     Raises:
         StoreUnavailableError: ``store_unavailable``.
     """
-    return int(max(now(), store.now())) + 1
+    second = int(max(now(), store.now()))
+    dated = max((rule.value for rule in known if rule is not None and rule.value < NEVER), default=0)
+    # What is dated ahead counts late: whoever revokes in a loop does not lock the subject out for long.
+    return 1 + max(second, min(dated, second + _MOST_AHEAD))
 
 
 def token_rule(issuer: str, token_id: str, expires_at: int) -> Rule:

@@ -264,12 +264,12 @@ def test_ending_all_sessions_of_a_subject(clock: MovingClock) -> None:
     other = started(sessions, "somebody else")
     sessions.end(mine[0].session)
     assert sessions.end_all(SUBJECT) == 2
+    rule = store.rules([RuleKey("sub", ISSUER, SUBJECT)])[0]
+    assert rule == Rule("sub", ISSUER, SUBJECT, NOW + 1, NOW + 1 + 30 * DAY + 900 + 600)
     assert sessions.end_all(SUBJECT) == 0
     for tokens in mine:
         refused(sessions, tokens.refresh, "ended")
     assert sessions.refresh(other.refresh)
-    rule = store.rules([RuleKey("sub", ISSUER, SUBJECT)])[0]
-    assert rule == Rule("sub", ISSUER, SUBJECT, NOW + 1, NOW + 1 + 30 * DAY + 900 + 600)
 
 
 def test_who_begins_anew_in_the_same_second_is_not_taken_back() -> None:
@@ -284,6 +284,17 @@ def test_who_begins_anew_in_the_same_second_is_not_taken_back() -> None:
     tokens = sessions.refresh(tokens.refresh)
     assert unverified.peek(tokens.access).claims["iat"] == NOW + 1
     refused(sessions, old.refresh, "ended")
+
+
+def test_who_began_anew_in_the_same_second_is_taken_back_by_a_second_rule() -> None:
+    store = MemoryStore()
+    sessions = manager(store)
+    sessions.end_all(SUBJECT)
+    began = started(sessions)
+    Families(store, ISSUER).take_back(SUBJECT)  # a rule alone, which knows no sessions
+    refused(sessions, began.refresh, "subject_revoked")
+    tokens = sessions.refresh(started(sessions).refresh)
+    assert unverified.peek(tokens.access).claims["iat"] == NOW + 2
 
 
 @pytest.mark.parametrize("of", [ISSUER, ""])
