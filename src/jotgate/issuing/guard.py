@@ -94,8 +94,8 @@ class Guard:
                 raise PolicyError(found.message, "readable_claim", found.path)
             import warnings
 
-            # from here to `check` to `issue` to whoever issues
-            warnings.warn(f"{found.message}: {found.path}", ReadableClaimWarning, stacklevel=3)
+            # from here to `_issue_from` to `issue`, or a session's `start`, to whoever calls that
+            warnings.warn(f"{found.message}: {found.path}", ReadableClaimWarning, stacklevel=4)
 
 
 def findings(claims: Mapping[str, Any], readable: Collection[str] = ()) -> Iterator[Finding]:

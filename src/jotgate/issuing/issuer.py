@@ -11,16 +11,24 @@ from .._clock import wall_ns_now
 from .._codec import b64url_encode
 from .._engine import verify_payload
 from ..binding import binding_for
-from ..errors import InvalidKeyError, InvalidSignatureError, PolicyError, StoreUnavailableError, TokenError
+from ..errors import (
+    InvalidKeyError,
+    InvalidSignatureError,
+    JotgateError,
+    PolicyError,
+    StoreUnavailableError,
+    TokenError,
+)
 from ..jws import encoded, sign
 from ..keys.algorithms import ALGORITHMS, expand
 from ..keys.ring_feed import asked
 from ..keys.signers import public_of
 from ..policy import ANY, Policy
+from ..stores.rules import NEVER
 from .guard import Guard, Mode
 
 if TYPE_CHECKING:
-    from ..stores.protocol import EpochCounter, Signer
+    from ..stores.protocol import EpochCounter, Signer, SubjectRules
 
 __all__ = ["Issuer", "SigningKeys"]
 
@@ -29,9 +37,12 @@ MAX_LIFETIME: Final = 900
 DEFAULT_LIFETIME: Final = 600
 
 _RFC9068_TYP: Final = "at+jwt"
-_RESERVED: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "epoch", "client_id"})
+_RESERVED: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "epoch", "sid", "client_id"})
 _NBF_BEFORE: Final = 5  # seconds: the verifier's clock may be behind ours
 _FAR: Final = 2**62
+_SECOND: Final = 1_000_000_000
+_MOST_AHEAD: Final = 2
+"""Seconds by which a token may be dated ahead of our clock: a second for the rule, one for the store's clock."""
 _TRIES: Final = 20
 _PROBE: Final = b"Jotgate asks each key for one signature before it signs tokens."
 
@@ -68,6 +79,9 @@ class Issuer:
         epochs: Counts the epochs for a key that does not; without it they are 0.
         guard: What happens to a claim that does not belong into a readable token: ``raise``, ``warn`` or ``off``.
         readable: Claims that may be read by whoever holds the token: names, or dotted paths to a nested one.
+        revocations: A ``Revocations``: asked for every token from when on one of its subject and session may be dated.
+            After the tokens of a subject were taken back, the next one is dated a second ahead where it must be. Only
+            verifiers with ``revocations`` accept that.
 
     Raises:
         PolicyError: ``invalid_policy``: an argument is not what it should be; ``wrong_issuer``, ``invalid_claim`` (the
@@ -86,6 +100,7 @@ class Issuer:
         "_next_algorithm",
         "_policy",
         "_proved",
+        "_revocations",
         "_ring",
         "_signer_now",
         "_typ",
@@ -102,12 +117,16 @@ class Issuer:
         epochs: EpochCounter | None = None,
         guard: Mode = "raise",
         readable: Collection[str] = (),
+        revocations: SubjectRules | None = None,
     ) -> None:
         self._issuer = _text("issuer", issuer)
         self._typ = _text("typ", typ)
         self._policy = _effective(policy)
         self._without_limit = policy is None or policy.max_lifetime is None
         self._guard = Guard(guard, readable)
+        if revocations is not None and not callable(getattr(revocations, "valid_from", None)):
+            raise PolicyError("revocations takes a Revocations")
+        self._revocations = revocations
         self._signer_now, self._epoch_now = _sources(keys, epochs)
         self._ring: Any = keys if hasattr(keys, "settings") else None
         self._proved: Signer | None = None
@@ -134,6 +153,7 @@ class Issuer:
         *,
         client_id: str | None = None,
         not_before: bool = False,
+        session: str | None = None,
     ) -> str:
         """Issue a token.
 
@@ -146,6 +166,7 @@ class Issuer:
             client_id: ``client_id``: the OAuth client that asked for it; must be given with ``typ="at+jwt"``.
             not_before: Write ``nbf``, five seconds before ``iat``. Leave it out unless somebody demands it: a verifier
                 whose clock is behind refuses such a token.
+            session: ``sid``: the session that it belongs to, so that it ends with that.
 
         Returns:
             The token.
@@ -154,23 +175,28 @@ class Issuer:
             PolicyError: ``invalid_policy``: an argument is not what it should be. ``readable_claim``: the guard found
                 what must not be readable; ``claim`` is its path. Else the code by which a verifier would refuse the
                 token: ``lifetime_too_long``, ``wrong_audience``, ``missing_claim``, ``wrong_type``, ``malformed``,
-                ``too_large`` and others.
+                ``too_large``, ``revoked`` (the session is over) and others.
             InvalidKeyError: ``invalid_key``: the signer's signature is not one.
-            UndecidedError: ``undecided``, ``store_unavailable``: signer, key ring or epoch counter failed; try again.
+            UndecidedError: ``undecided``, ``store_unavailable``: signer, key ring, epoch counter or store failed; try
+                again.
 
-        Cost: one signature, and some 30 us for a few claims; half of it is the guard.
+        Cost: one signature, and some 30 us for a few claims; half of it is the guard. With ``revocations`` one question
+            to the store.
         """
-        lifetime = self._lifetime(lifetime)
+        now_ns = wall_ns_now()  # before the store is asked: a rule that is written after it answered refuses the token
+        floor_s = 0
+        if self._revocations is not None:
+            floor_s = _asked_from(self._revocations, _text("subject", subject), session)
         return self._issue_from(
-            wall_ns_now(),
-            0,
+            now_ns,
+            floor_s,
             subject,
             audience,
             claims,
             lifetime,
             client_id=client_id,
             not_before=not_before,
-            session=None,
+            session=session,
         )
 
     def _issue_from(
@@ -180,24 +206,29 @@ class Issuer:
         subject: str,
         audience: str | Collection[str],
         claims: Mapping[str, Any] | None,
-        lifetime: int,
+        lifetime: int | None,
         *,
         client_id: str | None,
         not_before: bool,
         session: str | None,
     ) -> str:
+        """Issue a token dated at a moment, in Unix nanoseconds, or at the second from which on one may be dated.
+
+        The moment is read before that second is asked for. The other arguments are those of `issue`.
+        """
+        lifetime = self._lifetime(lifetime)
         signer, epoch = self._signing()
         members = self._members(subject, audience, client_id, epoch)
-        issued = max(now_ns // 1_000_000_000, floor_s)
+        if session is not None:
+            members["sid"] = _text("session", session)
+        issued = _dated(now_ns, floor_s)
         members |= {"iat": issued, "exp": min(issued + lifetime, _FAR)}
         if not_before:
             members["nbf"] = issued - _NBF_BEFORE
-        if session is not None:
-            members["sid"] = session
         members |= _own_claims(claims)
         payload = _written(members)
         self._check_size(payload)  # before anything reads it: the guard is slow where there is a lot
-        _as_verified(check_claims, self._policy._compiled, payload, max(now_ns, issued * 1_000_000_000))
+        _as_verified(check_claims, self._policy._compiled, payload, max(now_ns, issued * _SECOND))
         self._guard.check(payload)
         self._prove(signer)
         token = sign(payload, signer, header={"typ": self._typ})
@@ -299,7 +330,7 @@ class Issuer:
     def _refuse_own_claims(self) -> None:
         """Say now if the policy refuses what is the same in every token; the rest depends on what is issued."""
         now_ns = wall_ns_now()
-        second = now_ns // 1_000_000_000
+        second = now_ns // _SECOND
         try:
             check_claims(
                 self._policy._compiled,
@@ -323,6 +354,34 @@ def _sources(keys: Any, epochs: EpochCounter | None) -> tuple[Callable[[], Signe
     if not callable(getattr(keys, "sign", None)):
         raise PolicyError("keys are a SigningKey, a Signer or a KeyRing")
     return (lambda: keys), (lambda: 0) if epochs is None else (lambda: asked(epochs.current))
+
+
+def _asked_from(rules: SubjectRules, subject: str, session: str | None) -> int:
+    """From which second on a token may be dated."""
+    try:
+        floor_s = rules.valid_from(subject, None if session is None else _text("session", session))
+    except JotgateError:
+        raise
+    except Exception as error:
+        raise StoreUnavailableError(f"the revocations cannot be asked ({type(error).__name__})") from None
+    if type(floor_s) is not int:
+        raise PolicyError("valid_from of the revocations returns an int")
+    return floor_s
+
+
+def _dated(now_ns: int, floor_s: int) -> int:
+    """The ``iat``: now, or the second from which on one counts."""
+    now_s = now_ns // _SECOND
+    if floor_s >= NEVER:
+        raise PolicyError("the session is over: no token of it counts any more; begin another one", "revoked", "sid")
+    if floor_s > now_s + _MOST_AHEAD:
+        raise PolicyError(
+            "tokens of this subject or session were taken back up to a moment that is still to come by this machine's "
+            "clock: set the clocks of this machine and of the store",
+            "revoked",
+            "iat",
+        )
+    return max(now_s, floor_s)
 
 
 def _effective(policy: Policy | None) -> Policy:
