@@ -32,7 +32,7 @@ exit codes
   0  all of it is done    2  usage: a bad option, directory or key    3  a step failed: run it again
 
 examples
-  jotgate compromise --ring ring --kid KID --store sqlite:/var/lib/auth/jotgate.db
+  jotgate compromise --ring ring --kid KID --store sqlite:/var/lib/auth/jotgate.db --issuer https://auth.example.com
   jotgate compromise --ring ring --kid KID --password-env RING_PASSPHRASE        # the store: JOTGATE_STORE
   jotgate compromise --thumbprint THUMBPRINT                                     # a key of somebody else's"""
 
@@ -49,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--thumbprint", metavar="T", help="a key that is in no ring of yours, as jotgate jwks thumbprint shows it"
     )
     add_store(parser, "where your verifiers hear of it")
-    add_issuer(parser, "whose epochs the store counts, where it counts those of several by name")
+    add_issuer(parser, "whose epochs the store counts, if the ring does not")
     parser.add_argument("--password-env", metavar="NAME", help="variable with the passphrase of the private keys")
     parser.add_argument("--json", action="store_true", help="write one JSON object")
 

@@ -94,7 +94,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_store(made["compromise"], "where verifiers hear of it, and where the epoch is counted, if not in the ring")
     add_store(made["jwks"], "where the epoch is counted, if not in the ring")
     for name in ("compromise", "jwks"):
-        add_issuer(made[name], "whose epochs the store counts, where it counts those of several by name")
+        add_issuer(made[name], "whose epochs the store counts, if the ring does not")
     made["jwks"].add_argument("--out", metavar="FILE", help="write it here, in one step; else to standard output")
 
 

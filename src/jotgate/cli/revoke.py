@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jotgate.cli import EXIT_OK, UsageError
 from jotgate.cli.keysource import failures_as_json
 from jotgate.cli.moments import is_number, utc
-from jotgate.cli.storage import ABOUT, add_issuer, add_store, revocations_of
+from jotgate.cli.storage import ABOUT, add_issuer, add_store, require_issuer, revocations_of
 from jotgate.cli.terminal import Screen
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from jotgate.revocation.revocations import Revocations
 
 _DESCRIPTION = f"""\
-Take back what was issued and still lives. Every verifier on the store knows within a tenth of a second, and one that
-cannot reach it does by its on_stale. Nothing can be undone.
+Take back what was issued and still lives. Verifiers on the store hear of it at once, and one that cannot reach it goes
+by its on_stale. Nothing can be undone.
 
 {ABOUT}"""
 
@@ -60,9 +60,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--epoch",
         action="store_true",
-        help="every token and session of the issuer that began until now, by a new epoch; only where issuers count "
-        "their epochs in this store (epochs=revocations.epochs): others would go on writing the old one, and all of "
-        "their tokens be refused",
+        help="every token and session of the issuer that began until now, by a new epoch; only of one that counts its "
+        "epochs in this store (epochs=revocations.epochs): another would go on writing the old one, and all of its "
+        "tokens be refused",
     )
     what.add_argument(
         "--key", metavar="THUMBPRINT", help="everything that this key signed, for ever; of your own: jotgate compromise"
@@ -172,6 +172,7 @@ def _session(arguments: argparse.Namespace) -> Taken:
 
 
 def _epoch(arguments: argparse.Namespace) -> Taken:
+    require_issuer(arguments)
     with revocations_of(arguments) as revocations:
         epoch = revocations.epochs.advance()
     note = ""

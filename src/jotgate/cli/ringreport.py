@@ -19,6 +19,7 @@ LOCKED = {
     "passphrase": "the private keys are encrypted: name the variable that has the passphrase with --password-env",
 }
 MAINTAIN = "jotgate keys rotate DIR --if-due 90"
+_WIDEST = 98
 _STATE_STYLES = {"done": "green", "failed": "red", "left_out": "yellow"}
 
 
@@ -30,7 +31,10 @@ def show_incident(report: IncidentReport, ring: KeyRing | None, *, as_json: bool
         return
     for step in report.steps:
         state = screen.style(step.state.replace("_", " ").ljust(8), _STATE_STYLES[step.state])
-        screen.line(f"{state}  {step.name.ljust(8)}  {printable(step.message)}")
+        first, *rest = step.message.split("; ") if len(step.message) > _WIDEST else [step.message]
+        screen.line(f"{state}  {step.name.ljust(8)}  {printable(first)}")
+        for part in rest:
+            screen.line(f"{' ' * 20}{printable(part)}")
         advice = _no_key_waits(ring) if step.name == "drop" and step.state == "done" and step.advice else step.advice
         if advice:
             screen.line(f"{' ' * 20}{screen.style('to do:', 'dim')} {printable(advice)}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jotgate.cli import UsageError
 from jotgate.cli.discretion import shown_path
 from jotgate.cli.ringreport import LOCKED, epoch_of
+from jotgate.cli.storage import require_issuer
 from jotgate.cli.terminal import printable
 
 if TYPE_CHECKING:
@@ -53,11 +54,16 @@ def opened(arguments: argparse.Namespace, *, reading: bool = False, epochs: Epoc
 def counted_in_the_store(
     ring: KeyRing, revocations: Revocations, arguments: argparse.Namespace, *, reading: bool = False
 ) -> KeyRing:
-    """Open a ring that does not count its epochs once more, with the counter in the store; as it is if that is down."""
+    """Open a ring that does not count its epochs once more, with the counter in the store; as it is if that is down.
+
+    Raises:
+        UsageError: Whose epochs they are is not said.
+    """
     from jotgate.errors import UndecidedError
 
     if epoch_of(ring) is not None:
         return ring
+    require_issuer(arguments)
     try:
         return opened(arguments, reading=reading, epochs=revocations.epochs)
     except UndecidedError:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 VARIABLE = "JOTGATE_STORE"
 _FORMS = "sqlite:FILE, redis://HOST:PORT/DB or rediss://HOST:PORT/DB"
 ABOUT = f"""\
-The store is the one that your verifiers and sessions were given: {_FORMS}.
-A URL with a password belongs into the environment variable {VARIABLE}, which takes the place of --store: other users
-of this machine can read a command line."""
+The store is the one that your verifiers and sessions were given, as a URL:
+{_FORMS}. A URL with a password belongs into the environment variable
+{VARIABLE}, which takes the place of --store: other users of this machine can read a command line."""
 
 
 def add_store(parser: argparse.ArgumentParser, purpose: str) -> None:
@@ -30,8 +30,25 @@ def add_store(parser: argparse.ArgumentParser, purpose: str) -> None:
 
 
 def add_issuer(parser: argparse.ArgumentParser, purpose: str) -> None:
-    """Add the option that names the issuer."""
-    parser.add_argument("--issuer", metavar="ISS", help=purpose)
+    """Add the options that say whose tokens it is about."""
+    issuers = parser.add_mutually_exclusive_group()
+    issuers.add_argument("--issuer", metavar="ISS", help=purpose)
+    issuers.add_argument(
+        "--any-issuer", action="store_true", help="epochs: those counted for every issuer of the store at once"
+    )
+
+
+def require_issuer(arguments: argparse.Namespace) -> None:
+    """Refuse to guess whose epoch it is: that of every issuer would shut out, for ever, those who do not count here.
+
+    Raises:
+        UsageError: It is not said.
+    """
+    if arguments.issuer is None and not arguments.any_issuer:
+        raise UsageError(
+            "say whose epoch the store counts: --issuer ISS, as your Revocations were given it, or --any-issuer, if "
+            "they were given none"
+        )
 
 
 def is_named(arguments: argparse.Namespace) -> bool:
