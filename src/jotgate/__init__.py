@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .keys.ring import KeyRing
     from .policy import ANY, Policy
     from .revocation.revocations import Revocations
+    from .sessions.manager import SessionManager
     from .token import VerifiedToken
     from .verifier import Verifier
 
@@ -22,6 +23,7 @@ _HOME = {
     "Policy": "policy",
     "RemoteKeySet": "keys.remote",
     "Revocations": "revocation.revocations",
+    "SessionManager": "sessions.manager",
     "SigningKey": "keys.key",
     "TokenCache": "_cache",
     "VerificationKey": "keys.key",
@@ -40,6 +42,7 @@ __all__ = [
     "Policy",
     "RemoteKeySet",
     "Revocations",
+    "SessionManager",
     "SigningKey",
     "TokenCache",
     "VerificationKey",

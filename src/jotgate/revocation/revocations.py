@@ -127,7 +127,8 @@ class Revocations(Watched):
             StoreUnavailableError: As `revoke`.
         """
         before = before_now(self._store)
-        self._write(subject_rule(self._issuer, _text("subject", subject), before, before + self._keep))
+        rule = subject_rule(self._issuer, _text("subject", subject), before)
+        self._write(rule._replace(until=before + int(self._keep)))
         return before
 
     def revoke_session(self, session: str) -> None:
@@ -140,7 +141,8 @@ class Revocations(Watched):
             StoreUnavailableError: As `revoke`.
         """
         before = before_now(self._store)
-        self._write(session_rule(self._issuer, _text("session", session), before + self._keep))
+        rule = session_rule(self._issuer, _text("session", session), before)
+        self._write(rule._replace(until=before + int(self._keep)))
 
     def revoke_key(self, thumbprint: str) -> None:
         """Distrust a key for ever: whatever it signed, whatever a JWKS says of it later.
@@ -287,9 +289,22 @@ class _StoreEpochs:
         owner = self._revocations
         return max((rule.value for rule in owner._store.rules(owner._keys("epoch", "")) if rule), default=0)
 
+    def _highest(self) -> int:
+        """Return the highest epoch that holds for a token of the issuer; of every issuer, if none is named."""
+        owner = self._revocations
+        if owner._issuer:
+            return self.current()
+        rules = (rule for portion in owner._store.snapshot().rules for rule in portion)
+        return max((rule.value for rule in rules if rule.kind == "epoch"), default=0)
+
     def advance(self) -> int:
         owner = self._revocations
+        before = self._highest()
         epoch = owner._store.advance_epoch(owner._issuer)
+        if epoch <= before:
+            # The others count on their own: an epoch that is not above theirs would take nothing back.
+            owner._store.write([Rule("epoch", owner._issuer, "", before, NEVER)])
+            epoch = owner._store.advance_epoch(owner._issuer)
         owner.index.merge([Rule("epoch", owner._issuer, "", epoch, NEVER)])
         return epoch
 
