@@ -9,6 +9,7 @@
     |   +-- UnknownKeyError              unknown_key
     |   +-- InvalidSignatureError        bad_signature
     |   +-- RevokedTokenError            revoked
+    |   +-- InactiveTokenError           inactive
     |   +-- ClaimError                   the signature was valid, a claim is not
     |       +-- MissingClaimError        missing_claim
     |       +-- InvalidClaimError        invalid_claim, wrong_type, wrong_subject, wrong_authorized_party,
@@ -20,6 +21,7 @@
     +-- UndecidedError                   the world's fault: 503, try again (undecided)
     |   +-- KeyFetchError                key_fetch_failed
     |   +-- StoreUnavailableError        store_unavailable
+    |   +-- IntrospectionError           introspection_failed
     +-- InvalidKeyError                  your mistake, at construction (also a ValueError): invalid_key
     +-- PolicyError                      your mistake, at construction (also a ValueError): invalid_policy; where a
                                          token is issued: readable_claim, or the code by which it would be refused
@@ -127,6 +129,15 @@ class RevokedTokenError(TokenError):
     _default_code = "revoked"
 
 
+class InactiveTokenError(TokenError):
+    """The issuer says that the token does not count, and not why: expired, taken back, unknown, not for us (RFC 7662
+    section 2.2).
+    """
+
+    __slots__ = ()
+    _default_code = "inactive"
+
+
 class ClaimError(TokenError):
     """A claim is missing or not what the policy expects."""
 
@@ -195,6 +206,13 @@ class StoreUnavailableError(UndecidedError):
 
     __slots__ = ()
     _default_code = "store_unavailable"
+
+
+class IntrospectionError(UndecidedError):
+    """The issuer could not be asked about the token, or gave no answer that can be relied on."""
+
+    __slots__ = ()
+    _default_code = "introspection_failed"
 
 
 class InvalidKeyError(JotgateError, ValueError):
