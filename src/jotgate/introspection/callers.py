@@ -181,9 +181,8 @@ class Callers:
         self._clients: dict[str, tuple[Client, Caller]] = {}
         self._assertions: dict[str, tuple[Verifier, ...]] = {}
         self._store = store
-        self._ours = frozenset(
-            (assertion_audience,) if isinstance(assertion_audience, str) else assertion_audience or ()
-        )
+        ours = (assertion_audience,) if isinstance(assertion_audience, str) else assertion_audience
+        self._ours = frozenset(ours or ())
         for client_id, client in clients.items():
             if not isinstance(client, Client):
                 raise PolicyError("clients is a mapping from client_id to Client")

@@ -1,8 +1,8 @@
 """Asking an issuer whether a token is active: RFC 7662.
 
-A question runs on a thread of its own (an ``async`` fetch of the user's: in a task of the event loop that asked first),
-so that nobody waits longer than the timeout whatever the fetch does. Who asks about a token while a question about it is
-under way waits for that one's answer, in whatever thread or event loop.
+A question runs on a thread of its own (an ``async`` fetch of the user's: in a task of the event loop that asked
+first), so that nobody waits longer than the timeout whatever the fetch does. Who asks about a token while a question
+about it is under way waits for that one's answer, in whatever thread or event loop.
 """
 
 from __future__ import annotations
@@ -299,10 +299,10 @@ class IntrospectionClient:
             return _late(self._timeout)
         if isinstance(error, UndecidedError):
             return introspection_failed(str(error.args[0]) if error.args else error.code)
+        if isinstance(error, JotgateError):
+            return error
         # what a fetch of the user's raises may quote anything
-        return (
-            error if isinstance(error, JotgateError) else introspection_failed(f"the fetch failed with {_kind(error)}")
-        )
+        return introspection_failed(f"the fetch failed with {type(error).__name__}")
 
     # -- one question
 
@@ -368,10 +368,6 @@ class _Question(Flight):
 
 def _late(timeout: float) -> JotgateError:
     return introspection_failed(f"no answer within the timeout of {timeout:g} s")
-
-
-def _kind(error: Exception) -> str:
-    return type(error).__name__
 
 
 def _checked(text: str | bytes) -> str:

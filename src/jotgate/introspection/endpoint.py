@@ -146,9 +146,7 @@ def read_request(headers: Headers, body: bytes, certificate: bytes | None) -> Re
         raise BadRequest
     try:
         text = bytes(body).decode("ascii")
-        fields = parse_qsl(
-            text, strict_parsing=True, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
-        )
+        fields = parse_qsl(text, True, strict_parsing=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError:
         raise BadRequest from None
     form = dict(fields)

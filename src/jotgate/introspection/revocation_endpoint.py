@@ -15,6 +15,8 @@ from .responder import described_refresh_token
 if TYPE_CHECKING:
     from ..stores.protocol import Records, RefreshTokens, TokenRevocations
 
+_COUNTS_LATER = {("not_yet_valid", "nbf"), ("invalid_claim", "iat")}
+
 
 class RevocationEndpoint(Endpoint):
     """Takes tokens back on the word of the client that they were issued to. Threads may share it.
@@ -71,8 +73,8 @@ class RevocationEndpoint(Endpoint):
             described = described_refresh_token(self._sessions, text)
             if described is not None:
                 return self._end(caller, described)
-            # it counts later, so that 200 would be untrue
-            return unavailable() if error.code == "not_yet_valid" or error.claim == "iat" else answered(b"")
+            counts_later = (error.code, error.claim) in _COUNTS_LATER  # 200 would be untrue
+            return unavailable() if counts_later else answered(b"")
         return self._revoke(caller, token)
 
     def _revoke(self, caller: Caller, token: VerifiedToken) -> Response:

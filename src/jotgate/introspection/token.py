@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, TypeVar, final
+from typing import Any, NoReturn, Self, TypeVar, final
 
 from .._claims import check_claims
 from .._clock import wall_ns_now
@@ -30,7 +30,7 @@ class IntrospectedToken:
     _body: bytes
     _claims: Claims
 
-    def __new__(cls, *_: object, **__: object) -> NoReturn:
+    def __new__(cls, *_: object, **__: object) -> Self:
         raise TypeError("only an IntrospectionClient makes an IntrospectedToken")
 
     def __init_subclass__(cls) -> NoReturn:

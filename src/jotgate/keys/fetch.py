@@ -1,8 +1,8 @@
 """The one place that asks over HTTP: one request, one deadline, one answer.
 
 No redirect is followed, no cookie kept, no proxy of the environment used, no certificate left unchecked. Whoever needs
-a proxy or another client gives his key set or introspection client a ``fetch`` of his own. The standard library does the protocol; it is
-loaded at the first fetch.
+a proxy or another client gives his key set or introspection client a ``fetch`` of his own. The standard library does
+the protocol; it is loaded at the first fetch.
 """
 
 from __future__ import annotations
