@@ -100,8 +100,8 @@ def inactive_causes():
     return {
         "unknown": "opaque-token", "not a jwt": "a.b.c", "garbage": "\x00\xff é \n", "too long": "x" * 20000,
         "json": '{"active":true}', "bad signature": good[:-8] + "AAAAAAAA", "cut off": good[:-1],
-        "another algorithm": access_token(OTHER), "expired": access_token(exp=NOW), "not yet": access_token(nbf=NOW + 1),
-        "issued later": access_token(iat=NOW + 1), "another issuer": access_token(iss="https://other.example.com"),
+        "another algorithm": access_token(OTHER), "expired": access_token(exp=NOW),
+        "not yet": access_token(nbf=NOW + 1), "issued later": access_token(iat=NOW + 1), "another issuer": access_token(iss="https://other.example.com"),
         "another audience": access_token(aud="https://crm.example.com"), "no audience": access_token(aud=None),
         "no expiry": access_token(exp=None), "taken back": access_token(jti="gone"),
         "another client's refresh token": "r1", "wrong type": access_token(sub=7),
@@ -135,7 +135,8 @@ def test_no_cause_takes_grossly_longer_than_another():
 
 def test_a_caller_sees_tokens_for_its_audiences_only():
     table = {
-        "both": Client(ClientSecret.of(SECRET), audience=["a", "b"]), "all": Client(ClientSecret.of(SECRET), audience=ANY),
+        "both": Client(ClientSecret.of(SECRET), audience=["a", "b"]),
+        "all": Client(ClientSecret.of(SECRET), audience=ANY),
         "own": Client(ClientSecret.of(SECRET)),
     }  # fmt: skip
     way_in = responder(clients=table)
