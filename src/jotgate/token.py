@@ -5,13 +5,14 @@ was checked. ``Claims`` is its read-only mapping. Both are native; see ``help(Ve
 functions that leave open how the token was checked: by a verifier, or by asking its issuer.
 """
 
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, overload
 
 from ._frozen import Claims
 from ._token import VerifiedPayload, VerifiedToken
 
 __all__ = ["Claims", "Token", "VerifiedPayload", "VerifiedToken"]
 
+_T = TypeVar("_T")
 _Model = TypeVar("_Model")
 
 
@@ -50,8 +51,11 @@ class Token(Protocol):
 
     def __contains__(self, name: object, /) -> bool: ...
 
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return the claim called ``name``, or ``default``."""
+    @overload
+    def get(self, name: str) -> Any | None: ...
+
+    @overload
+    def get(self, name: str, default: _T) -> Any | _T: ...
 
     def to_dict(self) -> dict[str, Any]:
         """Return the claims as a fresh ``dict``."""

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from os import urandom
 from typing import TYPE_CHECKING, Any, Final
 
-from .._clock import monotonic_ns_now
+from .._clock import monotonic_ns_now, now
 from ..errors import InactiveTokenError, JotgateError, MalformedTokenError, PolicyError, UndecidedError
 from ..keys import fetch as http
 from ..keys.feed import survive_forks
@@ -36,9 +36,6 @@ Fetch = Callable[[str, Mapping[str, str], bytes, float], Reply | Awaitable[Reply
 likes, and follows no redirect. A plain function runs on a thread of its own."""
 
 MAX_TOKEN_BYTES: Final = 16384
-MOST_UNDER_WAY: Final = 64
-"""Questions under way at once, those included whose fetch has not ended by its deadline."""
-
 _TOKEN = re.compile(r"[!-~]+")
 _OK = 200
 _STATUS_MEANS: Final = {
@@ -66,6 +63,8 @@ class IntrospectionClient:
         cache_entries: How many answers are remembered.
         cache_bytes: Bytes that they may take.
         timeout: Seconds that a question may take in all.
+        max_under_way: Questions about different tokens that may be under way at once, those included whose fetch has
+            not ended by its deadline; further ones fail at once.
         max_response_bytes: Longer answers are refused.
         tls: TLS settings in place of the default context. With ``MutualTls`` they come from there.
         fetch: Does the POST in place of the standard library: ``fetch(url, headers, body, timeout)`` returns status,
@@ -90,6 +89,7 @@ class IntrospectionClient:
         cache_entries: int = 10_000,
         cache_bytes: int = 16 << 20,
         timeout: float = 3.0,
+        max_under_way: int = 64,
         max_response_bytes: int = 1 << 16,
         tls: ssl.SSLContext | None = None,
         fetch: Fetch | None = None,
@@ -111,6 +111,7 @@ class IntrospectionClient:
         # any algorithms: a policy has some, and an answer has no signature
         self._policy = Policy(algorithms=("ES256",), issuer=issuer, audience=audience, require=(), leeway=leeway)
         self._timeout = seconds("timeout", timeout, least=0.01)
+        self._most_under_way = whole_number("max_under_way", max_under_way)
         self._most_bytes = whole_number("max_response_bytes", max_response_bytes)
         self._tls = http.check_tls(tls if auth.tls is None else auth.tls)
         self._allow_http = bool(allow_http)
@@ -195,7 +196,10 @@ class IntrospectionClient:
             return None
         try:
             token = judged(body, self._policy)
-        except JotgateError:  # by the clock of now it does not hold: the endpoint may know more
+        except JotgateError:
+            token = None
+        # by the clock of now, and without leeway, it does not hold: the endpoint may know more
+        if token is None or (token.expires_at is not None and token.expires_at <= now()):
             self._answers.drop(key)
             return None
         with self._lock:
@@ -222,9 +226,9 @@ class IntrospectionClient:
             if question is not None and asked_at < question.until:
                 self._counts["shared"] += 1
                 return question
-            if len(self._under_way) >= MOST_UNDER_WAY:
+            if len(self._under_way) >= self._most_under_way:
                 self._counts["failed"] += 1
-                raise introspection_failed(f"{MOST_UNDER_WAY} earlier questions to {self._origin} have not ended")
+                raise introspection_failed(f"{self._most_under_way} earlier questions to {self._origin} have not ended")
             question = _Question(key, asked_at, asked_at + int(self._timeout * SECOND))
             self._under_way.add(question)
             if not fresh:
@@ -261,8 +265,9 @@ class IntrospectionClient:
 
         outcome: IntrospectedToken | Exception = introspection_failed("the event loop that asked has ended")
         try:
-            request = await asyncio.to_thread(self._request, text)  # a signer may be far away
-            outcome = self._read(await asyncio.wait_for(self._fetch(*request), self._timeout))
+            async with asyncio.timeout(self._timeout):
+                request = await asyncio.to_thread(self._request, text)  # a signer may be far away
+                outcome = self._read(await self._fetch(*request))
         except Exception as error:
             outcome = error
         finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, Self, TypeVar, final
+from typing import Any, NoReturn, Self, TypeVar, final, overload
 
 from .._claims import check_claims
 from .._clock import wall_ns_now
@@ -11,6 +11,7 @@ from .._models import build_model
 from ..errors import ClaimError, InactiveTokenError, IntrospectionError, MalformedTokenError
 from ..policy import Policy
 
+_T = TypeVar("_T")
 _Model = TypeVar("_Model")
 
 
@@ -82,6 +83,12 @@ class IntrospectedToken:
 
     def __contains__(self, name: object) -> bool:
         return name in self._claims
+
+    @overload
+    def get(self, name: str) -> Any | None: ...
+
+    @overload
+    def get(self, name: str, default: _T) -> Any | _T: ...
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return the member called ``name``, or ``default``."""

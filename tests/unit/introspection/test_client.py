@@ -20,7 +20,7 @@ from support import (
 
 from jotgate.errors import IntrospectionError
 from jotgate.introspection.auth import BasicAuth
-from jotgate.introspection.client import MOST_UNDER_WAY, IntrospectionClient
+from jotgate.introspection.client import IntrospectionClient
 from jotgate.introspection.token import IntrospectedToken
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -211,11 +211,11 @@ def test_a_fetch_that_hangs_holds_nobody_up():
 def test_fetches_that_never_end_are_not_piled_up(clock):
     endpoint = Endpoint(active())
     endpoint.gate.clear()
-    client = endpoint.client(timeout=0.01)
-    for number in range(MOST_UNDER_WAY):
+    client = endpoint.client(timeout=0.01, max_under_way=16)
+    for number in range(16):
         refused(client, f"t{number}")
     assert "have not ended" in str(refused(client))
-    assert len(endpoint.calls) == MOST_UNDER_WAY == client.stats()["under_way"]
+    assert len(endpoint.calls) == 16 == client.stats()["under_way"]
     endpoint.gate.set()
     end = time.monotonic() + 5
     while client.stats()["under_way"]:
@@ -496,6 +496,15 @@ def test_no_answer_outlives_its_exp(clock, members, lives):
     assert len(endpoint.calls) == 2
 
 
+def test_leeway_is_not_for_remembered_answers(clock):
+    endpoint = Endpoint(active(exp=NOW + 10))
+    client = endpoint.client(cache_ttl=60, leeway=30)
+    assert client.introspect(TEXT)
+    clock.advance(10)
+    assert client.introspect(TEXT)
+    assert len(endpoint.calls) == 2
+
+
 def test_a_clock_that_goes_back_makes_nothing_live_longer(clock):
     endpoint = Endpoint(active(nbf=NOW))
     client = endpoint.client(cache_ttl=60)
@@ -593,8 +602,8 @@ def test_a_forked_child_begins_anew():
     "options",
     [
         {"auth": None}, {"auth": "x:y"}, {"fetch": 7}, {"cache_ttl": 301}, {"cache_ttl": 0}, {"cache_ttl": True},
-        {"cache_ttl": "1"}, {"timeout": 0}, {"timeout": None}, {"max_response_bytes": 0}, {"cache_entries": 0},
-        {"cache_bytes": -1}, {"issuer": None}, {"audience": []}, {"leeway": 601}, {"leeway": -1}, {"tls": 7},
+        {"cache_ttl": "1"}, {"timeout": 0}, {"max_under_way": 0}, {"timeout": None}, {"max_response_bytes": 0},
+        {"cache_entries": 0}, {"cache_bytes": -1}, {"issuer": None}, {"audience": []}, {"leeway": 601}, {"leeway": -1}, {"tls": 7},
     ],
 )  # fmt: skip
 def test_mistakes_are_refused_at_construction(options):
