@@ -20,7 +20,7 @@ from introspecting import (
 from support import AUDIENCE, ISSUER, NOW, error_of
 
 from jotgate.introspection.auth import PrivateKeyJwt
-from jotgate.introspection.callers import Client, ClientKeys
+from jotgate.introspection.callers import Assertions, Client, ClientKeys
 from jotgate.introspection.client import IntrospectionClient
 from jotgate.introspection.responder import IntrospectionResponder
 from jotgate.stores.memory import MemoryStore
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("frozen_clock")
 
 def responder(store: MemoryStore, **options) -> IntrospectionResponder:
     table = clients(partner=Client(ClientKeys(KEY.public(), algorithms=["ES256"]), audience=AUDIENCE))
-    return IntrospectionResponder(issuers_verifier(), clients=table, assertion_audience=ISSUER, store=store, **options)
+    return IntrospectionResponder(issuers_verifier(), clients=table, assertions=Assertions(ISSUER, store), **options)
 
 
 @pytest.mark.parametrize("processes", [1, 4])

@@ -17,7 +17,7 @@ from services.endpoints import TLSServed, asgi
 from support import AUDIENCE, ISSUER, SUBJECT, error_of, refuses
 
 from jotgate.introspection.auth import BasicAuth, MutualTls, PrivateKeyJwt
-from jotgate.introspection.callers import Client, ClientCertificate, ClientKeys
+from jotgate.introspection.callers import Assertions, Client, ClientCertificate, ClientKeys
 from jotgate.introspection.client import IntrospectionClient
 from jotgate.introspection.hybrid import HybridVerifier
 from jotgate.introspection.responder import IntrospectionResponder
@@ -50,7 +50,7 @@ def taken() -> TakenBack:
 def served(taken: TakenBack) -> Iterator[Served]:
     verifier = issuers_verifier(revocations=taken)
     table = clients(partner=Client(ClientKeys(KEY.public(), algorithms=["ES256"]), audience=AUDIENCE))
-    introspect = IntrospectionResponder(verifier, clients=table, assertion_audience=ISSUER, store=MemoryStore())
+    introspect = IntrospectionResponder(verifier, clients=table, assertions=Assertions(ISSUER, MemoryStore()))
     revoke = RevocationEndpoint(verifier, clients=clients(), revocations=taken)
     with Served(asgi(introspect=introspect, revoke=revoke)) as server:
         yield server

@@ -7,15 +7,16 @@ import hmac
 import math
 from base64 import b64decode
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, cast, final
 
 from .. import unverified
 from .._clock import now
 from .._codec import b64url_encode
 from ..binding import KeySource
 from ..errors import MalformedTokenError, PolicyError, TokenError
-from ..keys.keyset import KeySet
+from ..keys.freshness import whole_number
 from ..policy import ANY, AnyValue, Policy
+from ..token import VerifiedToken
 from ..verifier import Verifier
 from .auth import ASSERTION_TYPE, MAX_ASSERTION_LIFETIME, checked_client_id
 from .endpoint import BadRequest, Caller, Request
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 LEEWAY: Final = 10
 """Seconds that a client's clock may differ from ours."""
+LONGEST_LIFETIME: Final = 3600
 LEAST_SECRET: Final = 32
 MOST_JTI: Final = 256
 
@@ -155,34 +157,83 @@ class Client:
 
 
 @final
+class Assertions:
+    """What assertions of clients with keys must be, and which were used. Endpoints may share it.
+
+    Args:
+        audience: As whom they address us: the issuer's identifier, the endpoint's URL, or both. One that addresses
+            somebody else too is refused.
+        store: Remembers which were used; all processes of the endpoints share it.
+        max_lifetime: Most seconds from now until one expires, 1 to 3600.
+
+    Raises:
+        PolicyError: ``invalid_policy``.
+
+    Spec: RFC 7523 section 3. Stricter: every assertion has a ``jti`` and counts once.
+    """
+
+    __slots__ = ("audience", "max_lifetime", "store")
+
+    def __init__(
+        self, audience: str | Collection[str], store: Records, *, max_lifetime: int = MAX_ASSERTION_LIFETIME
+    ) -> None:
+        if not callable(getattr(store, "swap", None)):
+            raise PolicyError("store is a Store: it remembers which assertions were used")
+        if isinstance(audience, AnyValue) or whole_number("max_lifetime", max_lifetime) > LONGEST_LIFETIME:
+            raise PolicyError(f"audience names us, and max_lifetime is at most {LONGEST_LIFETIME} seconds")
+        expected = Policy(algorithms=["ES256"], issuer=ANY, audience=audience).audience
+        self.audience = frozenset((expected,) if isinstance(expected, str) else cast("tuple[str, ...]", expected))
+        self.store = store
+        self.max_lifetime = max_lifetime
+
+    def verifier(self, client_id: str, keys: ClientKeys) -> Verifier:
+        """Return what verifies the assertions of a client."""
+        policy = Policy(
+            algorithms=keys.algorithms,
+            issuer=client_id,
+            subject=client_id,
+            audience=self.audience,
+            require=("iss", "sub", "aud", "exp", "jti"),
+            leeway=LEEWAY,
+        )
+        return Verifier(keys.keys, policy, cache=None)
+
+    def use_up(self, client_id: str, token: VerifiedToken) -> bool:
+        """Return whether a verified assertion counts: of all who try, in all processes, for one it does."""
+        expires, jti = token.expires_at, token.token_id
+        if expires is None or not jti or len(jti) > MOST_JTI or not self.audience.issuperset(token.audience):
+            return False
+        if expires > now() + self.max_lifetime + LEEWAY:
+            return False
+        name = hashlib.sha256(f"{len(client_id)}:{client_id}:{jti}".encode()).digest()
+        return self.store.swap(f"assertion:{b64url_encode(name)}", None, b"", math.ceil(expires) + LEEWAY + 1)
+
+    def __repr__(self) -> str:
+        return f"<Assertions for {sorted(self.audience)}>"
+
+
+@final
 class Callers:
     """The table of clients.
 
     Args:
         clients: By client_id.
-        assertion_audience: As whom assertions address us: the issuer's identifier, the endpoint's URL, or both.
-        store: Remembers which assertions were used; shared by all processes of the endpoint.
+        assertions: What assertions must be, for clients with keys.
 
     Raises:
-        PolicyError: ``invalid_policy``: among them, clients with keys without the other two.
+        PolicyError: ``invalid_policy``: among them, clients with keys, and no `assertions`.
     """
 
-    __slots__ = ("_assertions", "_clients", "_ours", "_store")
+    __slots__ = ("_assertions", "_clients", "_verifiers")
 
-    def __init__(
-        self,
-        clients: Mapping[str, Client],
-        *,
-        assertion_audience: str | Collection[str] | None,
-        store: Records | None,
-    ) -> None:
+    def __init__(self, clients: Mapping[str, Client], assertions: Assertions | None) -> None:
         if not isinstance(clients, Mapping) or not clients:
             raise PolicyError("clients is a mapping from client_id to Client, with at least one")
+        if not isinstance(assertions, Assertions | None):
+            raise PolicyError("assertions takes Assertions(audience, store)")
+        self._assertions = assertions
         self._clients: dict[str, tuple[Client, Caller]] = {}
-        self._assertions: dict[str, tuple[Verifier, ...]] = {}
-        self._store = store
-        ours = (assertion_audience,) if isinstance(assertion_audience, str) else assertion_audience
-        self._ours = frozenset(ours or ())
+        self._verifiers: dict[str, tuple[Verifier, ...]] = {}
         for client_id, client in clients.items():
             if not isinstance(client, Client):
                 raise PolicyError("clients is a mapping from client_id to Client")
@@ -191,21 +242,10 @@ class Callers:
             caller = Caller(client_id, None if isinstance(audiences, AnyValue) else frozenset(audiences))
             self._clients[client_id] = client, caller
             keys = [each for each in client.credentials if isinstance(each, ClientKeys)]
-            if keys and (store is None or not self._ours):
-                raise PolicyError("clients with keys need assertion_audience and a store that remembers assertions")
-            self._assertions[client_id] = tuple(self._verifier(client_id, each) for each in keys)
-
-    def _verifier(self, client_id: str, keys: ClientKeys) -> Verifier:
-        policy = Policy(
-            algorithms=keys.algorithms,
-            issuer=client_id,
-            subject=client_id,
-            audience=self._ours,
-            require=("iss", "sub", "aud", "exp", "jti"),
-            leeway=LEEWAY,
-        )
-        source = KeySet.from_jwks(keys.keys) if isinstance(keys.keys, str | bytes) else keys.keys
-        return Verifier(source, policy, cache=None)
+            if keys and assertions is None:
+                raise PolicyError("clients with keys need assertions=Assertions(audience, store)")
+            if assertions is not None:
+                self._verifiers[client_id] = tuple(assertions.verifier(client_id, each) for each in keys)
 
     def authenticate(self, request: Request) -> Caller | None:
         """Return the client that a request is proved to come from; None if it is not.
@@ -265,27 +305,15 @@ class Callers:
         except MalformedTokenError:
             return None
         client_id = None if claims is None else claims.get("sub")
-        if not isinstance(client_id, str) or client_id not in self._clients:
+        if self._assertions is None or not isinstance(client_id, str):
             return None
-        for verifier in self._assertions[client_id]:
+        for verifier in self._verifiers.get(client_id, ()):
             try:
                 token = verifier.verify(text)
             except TokenError:
                 continue
-            expires, jti = token.expires_at, token.token_id
-            if expires is None or not jti or len(jti) > MOST_JTI or not self._ours.issuperset(token.audience):
-                return None
-            if expires > now() + MAX_ASSERTION_LIFETIME + LEEWAY:
-                return None
-            return self._clients[client_id][1] if self._is_first(client_id, jti, math.ceil(expires)) else None
+            return self._clients[client_id][1] if self._assertions.use_up(client_id, token) else None
         return None
-
-    def _is_first(self, client_id: str, jti: str, expires: int) -> bool:
-        """Use an assertion up: of all who try, in all processes, one succeeds."""
-        if self._store is None:
-            return False
-        name = hashlib.sha256(f"{len(client_id)}:{client_id}:{jti}".encode()).digest()
-        return self._store.swap(f"assertion:{b64url_encode(name)}", None, b"", expires + LEEWAY + 1)
 
 
 def _digest_of(secret: str) -> bytes:

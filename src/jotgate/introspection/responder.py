@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from ..errors import PolicyError, TokenError
 from ..token import VerifiedToken
 from ..verifier import Verifier
-from .callers import Callers, Client
+from .callers import Assertions, Callers, Client
 from .endpoint import Caller, Endpoint, Response, Throttle, answered
 
 if TYPE_CHECKING:
-    from ..stores.protocol import Records, RefreshTokens
+    from ..stores.protocol import RefreshTokens
 
 MAX_REFRESH_TOKEN_BYTES: Final = 16384
 
@@ -36,8 +36,7 @@ class IntrospectionResponder(Endpoint):
             ``sub``, ``aud``, ``iss``, ``jti`` and ``cnf`` are told, as far as the token has them.
         sessions: Knows refresh tokens. A caller sees those of its own client_id; one with ``audience=ANY``, all.
         fresh: Ask the store of the verifier's revocations for each token.
-        assertion_audience: As whom clients with keys address us in their assertions.
-        store: Remembers which assertions were used.
+        assertions: What the assertions of clients with keys must be.
         throttle: Says of a client_id how many seconds it has to wait; asked for each request of an authenticated
             client.
         realm: Named in the challenge to a caller that is not authenticated.
@@ -59,8 +58,7 @@ class IntrospectionResponder(Endpoint):
         claims: Collection[str] = (),
         sessions: RefreshTokens | None = None,
         fresh: bool = False,
-        assertion_audience: str | Collection[str] | None = None,
-        store: Records | None = None,
+        assertions: Assertions | None = None,
         throttle: Throttle | None = None,
         realm: str = "introspection",
     ) -> None:
@@ -70,8 +68,7 @@ class IntrospectionResponder(Endpoint):
             raise PolicyError("claims is a collection of names")
         if not {"active", "token_type"}.isdisjoint(claims):
             raise PolicyError("active and token_type are the responder's to say")
-        callers = Callers(clients, assertion_audience=assertion_audience, store=store)
-        super().__init__(callers, realm=realm, throttle=throttle)
+        super().__init__(Callers(clients, assertions), realm=realm, throttle=throttle)
         self._verifier = verifier
         self._claims = (*_MEMBERS, *claims)
         self._sessions = sessions

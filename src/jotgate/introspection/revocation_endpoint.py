@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import PolicyError, TokenError
 from ..token import VerifiedToken
 from ..verifier import Verifier
-from .callers import Callers, Client
+from .callers import Assertions, Callers, Client
 from .endpoint import Caller, Endpoint, Response, Throttle, answered, refused, unavailable
 from .responder import described_refresh_token
 
 if TYPE_CHECKING:
-    from ..stores.protocol import Records, RefreshTokens, TokenRevocations
+    from ..stores.protocol import RefreshTokens, TokenRevocations
 
 _COUNTS_LATER = {("not_yet_valid", "nbf"), ("invalid_claim", "iat")}
 
@@ -30,8 +30,7 @@ class RevocationEndpoint(Endpoint):
         clients: Who may call. A token belongs to the client that its ``client_id`` names.
         revocations: Takes access tokens back: ``Revocations``, which the verifiers of the tokens know too.
         sessions: Knows refresh tokens and ends their sessions.
-        assertion_audience: As whom clients with keys address us in their assertions.
-        store: Remembers which assertions were used.
+        assertions: What the assertions of clients with keys must be.
         throttle: Says of a client_id how many seconds it has to wait; asked for each request of an authenticated
             client.
         realm: Named in the challenge to a caller that is not authenticated.
@@ -51,8 +50,7 @@ class RevocationEndpoint(Endpoint):
         clients: Mapping[str, Client],
         revocations: TokenRevocations | None = None,
         sessions: RefreshTokens | None = None,
-        assertion_audience: str | Collection[str] | None = None,
-        store: Records | None = None,
+        assertions: Assertions | None = None,
         throttle: Throttle | None = None,
         realm: str = "revocation",
     ) -> None:
@@ -60,8 +58,7 @@ class RevocationEndpoint(Endpoint):
             raise PolicyError("verifier is a Verifier")
         if revocations is None and sessions is None:
             raise PolicyError("a revocation endpoint needs revocations, sessions, or both")
-        callers = Callers(clients, assertion_audience=assertion_audience, store=store)
-        super().__init__(callers, realm=realm, throttle=throttle)
+        super().__init__(Callers(clients, assertions), realm=realm, throttle=throttle)
         self._verifier = verifier
         self._revocations = revocations
         self._sessions = sessions

@@ -10,7 +10,7 @@ from support import AUDIENCE, ISSUER, NOW, claims, error_of, rejects, signing_ke
 from jotgate import ANY, KeySet, RemoteKeySet, jws
 from jotgate.errors import StoreUnavailableError
 from jotgate.introspection.auth import ASSERTION_TYPE, PrivateKeyJwt
-from jotgate.introspection.callers import Callers, Client, ClientCertificate, ClientKeys, ClientSecret
+from jotgate.introspection.callers import Assertions, Callers, Client, ClientCertificate, ClientKeys, ClientSecret
 from jotgate.introspection.endpoint import MAX_BODY_BYTES, read_request
 from jotgate.introspection.responder import IntrospectionResponder
 from jotgate.stores.memory import MemoryStore
@@ -29,7 +29,7 @@ def responder(store=None, **options):
             VAULT: Client(ClientCertificate.of(CERTIFICATE), audience=AUDIENCE),
         }
     )
-    settings = {"clients": table, "assertion_audience": ISSUER, "store": MemoryStore() if store is None else store}
+    settings = {"clients": table, "assertions": Assertions(ISSUER, MemoryStore() if store is None else store)}
     return IntrospectionResponder(issuers_verifier(), **(settings | options))
 
 
@@ -134,6 +134,13 @@ def test_assertions_that_prove_nothing(changes):
     store = MemoryStore()
     is_refused(post(responder(store), asserted(**changes), {}))
     assert not store._records
+
+
+def test_how_long_an_assertion_may_live():
+    patient = Assertions([ISSUER, "https://auth.example.com/introspect"], MemoryStore(), max_lifetime=3600)
+    assert is_active(post(responder(assertions=patient), asserted(exp=NOW + 3600), {}))
+    assert is_active(post(responder(), asserted(exp=NOW + 310), {}))
+    assert ISSUER in repr(patient)
 
 
 def test_an_assertion_of_another_key_or_none():
@@ -312,11 +319,12 @@ def test_who_calls_is_asked_before_what_he_wants():
         lambda: Client(ClientSecret.of(SECRET), audience=[]), lambda: Client(ClientSecret.of(SECRET), audience=7),
         lambda: responder(clients={}), lambda: responder(clients=None), lambda: responder(clients={API: SECRET}),
         lambda: responder(clients={"": Client(ClientSecret.of(SECRET))}), lambda: responder(realm='a"b'),
-        lambda: responder(realm=None), lambda: responder(throttle=7), lambda: responder(assertion_audience=None),
-        lambda: Callers(clients(k=Client(ClientKeys(KEY.public(), algorithms=["ES256"]))), assertion_audience="x",
-        store=None),
+        lambda: responder(realm=None), lambda: responder(throttle=7), lambda: responder(assertions=None),
+        lambda: Callers(clients(k=Client(ClientKeys(KEY.public(), algorithms=["ES256"]))), None),
+        lambda: responder(assertions=7), lambda: Assertions(ANY, MemoryStore()), lambda: Assertions([], MemoryStore()),
+        lambda: Assertions(ISSUER, None), lambda: Assertions(ISSUER, MemoryStore(), max_lifetime=3601),
     ],
-    ids=range(23),
+    ids=range(28),
 )  # fmt: skip
 def test_mistakes(make):
     error = error_of(make)

@@ -603,7 +603,8 @@ def test_a_forked_child_begins_anew():
     [
         {"auth": None}, {"auth": "x:y"}, {"fetch": 7}, {"cache_ttl": 301}, {"cache_ttl": 0}, {"cache_ttl": True},
         {"cache_ttl": "1"}, {"timeout": 0}, {"max_under_way": 0}, {"timeout": None}, {"max_response_bytes": 0},
-        {"cache_entries": 0}, {"cache_bytes": -1}, {"issuer": None}, {"audience": []}, {"leeway": 601}, {"leeway": -1}, {"tls": 7},
+        {"cache_entries": 0}, {"cache_bytes": -1}, {"issuer": None}, {"audience": []}, {"leeway": 601}, {"leeway": -1},
+        {"tls": 7},
     ],
 )  # fmt: skip
 def test_mistakes_are_refused_at_construction(options):
