@@ -13,7 +13,6 @@ _ENCRYPTION = "encrypted tokens (JWE) come with jotgate.encryption"
 _REMOTE = "keys fetched over the network come with RemoteKeySet"
 _REVOCATION = "revocation comes with Revocations"
 _SESSIONS = "refresh tokens come with SessionManager"
-_INTROSPECTION = "token introspection comes with jotgate.introspection"
 _HTTP = "nothing reads HTTP requests before the integrations"
 
 WAITING = {
@@ -21,7 +20,6 @@ WAITING = {
     "A14": _ENCRYPTION,
     **{f"D{number}": _ENCRYPTION for number in (*range(1, 10), 12, 13, 14)},
     "H9": _REVOCATION,
-    "H10": "one-time client assertions come with the introspection responder",
     "I15": "token exchange comes with sessions and introspection",
     "K1": _SESSIONS,
     "K2": _SESSIONS,

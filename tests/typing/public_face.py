@@ -22,7 +22,9 @@ from jotgate import (
     jws,
     unverified,
 )
-from jotgate.token import Claims, VerifiedPayload
+from jotgate.introspection.client import IntrospectionClient
+from jotgate.introspection.token import IntrospectedToken
+from jotgate.token import Claims, Token, VerifiedPayload
 from jotgate.unverified import UnverifiedToken
 
 
@@ -201,3 +203,17 @@ def issuers(signing: SigningKey, ring: KeyRing, policy: Policy, public: Verifica
     Issuer("i", public)  # type: ignore[arg-type]
     Issuer("i", signing, guard="no")  # type: ignore[arg-type]
     assert_type(jws.sign({}, Kms()), str)
+
+
+def whoever_found_it_out(token: Token) -> str | None:
+    assert_type(token.claims, Claims)
+    assert_type(token.audience, tuple[str, ...])
+    assert_type(token.into(Data), Data)
+    return token.subject
+
+
+async def by_either(verifier: Verifier, client: IntrospectionClient) -> None:
+    whoever_found_it_out(verifier.verify("x"))
+    whoever_found_it_out(client.introspect("x"))
+    assert_type(await client.introspect_async(b"x", fresh=True), IntrospectedToken)
+    IntrospectedToken().subject = "x"  # type: ignore[misc]
