@@ -117,7 +117,7 @@ def test_a_stolen_key_counts_nowhere(url, tmp_path):
     assert max(took) < CEILING
     print(
         f"compromise {(returned - began) * 1e3:.1f} ms; {PROCESSES} processes refused {len(before)} tokens "
-        f"{statistics.median(took) * 1e3:.1f} ms (median) and {max(took) * 1e3:.1f} ms (longest) after it had returned, "
+        f"{statistics.median(took) * 1e3:.1f} ms (median) and {max(took) * 1e3:.1f} ms (longest) after it returned, "
         f"{(statistics.median(heard) - began) * 1e3:.1f} ms (median) after it was called; "
         f"{len(ahead) + len(fresh)} forgeries refused by all"
     )
