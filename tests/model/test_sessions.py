@@ -145,6 +145,8 @@ class SessionMachine(RuleBasedStateMachine):
     def revoke_the_subject(self) -> None:
         """By somebody who knows nothing of sessions; they find out when they are refreshed."""
         known = self.store.rules([RuleKey("sub", ISSUER, SUBJECT)])
+        if known[0] is not None and known[0].value > self.clock.now + 3:
+            return  # so many in one second are one
         self.store.write([subject_rule(ISSUER, SUBJECT, before_now(self.store, *known))])
         for which, source in enumerate(self.sources):
             if source.secret(int(self.tokens[-1][0])) is not None:

@@ -14,6 +14,7 @@ from jotgate import (
     KeyRing,
     KeySet,
     Policy,
+    SessionManager,
     SigningKey,
     VerificationKey,
     VerifiedToken,
@@ -22,6 +23,14 @@ from jotgate import (
     jws,
     unverified,
 )
+from jotgate.sessions.answers import SessionInfo, Tokens
+from jotgate.sessions.cookies import RefreshCookie
+from jotgate.sessions.endpoint import Answer, SessionEndpoint
+from jotgate.sessions.events import SessionEvent
+from jotgate.sessions.origin import RequestGuard
+from jotgate.sessions.secrets import FixedSecrets, SessionSecrets
+from jotgate.stores.memory import MemoryStore
+from jotgate.stores.sqlite import SqliteStore
 from jotgate.token import Claims, VerifiedPayload
 from jotgate.unverified import UnverifiedToken
 
@@ -201,3 +210,29 @@ def issuers(signing: SigningKey, ring: KeyRing, policy: Policy, public: Verifica
     Issuer("i", public)  # type: ignore[arg-type]
     Issuer("i", signing, guard="no")  # type: ignore[arg-type]
     assert_type(jws.sign({}, Kms()), str)
+
+
+def sessions(issuer: Issuer) -> None:
+    def told(event: SessionEvent) -> None:
+        assert_type(event.session, str | None)
+
+    manager = SessionManager(SqliteStore("x"), issuer, secrets=SessionSecrets("y", create=True), on_event=told)
+    SessionManager(MemoryStore(), issuer, secrets=FixedSecrets({1: b"x"}), subject_status=lambda subject: True, grace=0)
+    SessionManager(MemoryStore(), issuer)  # type: ignore[call-arg]
+    SessionManager(MemoryStore(), issuer, secrets=b"x")  # type: ignore[arg-type]
+    SessionManager(object(), issuer, secrets=FixedSecrets({1: b"x"}))  # type: ignore[arg-type]
+    tokens = manager.start("s", ["a"], {"x": 1}, client_id="c", scope="a b")
+    assert_type(tokens, Tokens)
+    assert_type(manager.refresh(tokens.refresh, audience="a", scope="b"), Tokens)
+    assert_type(manager.end(tokens.session), bool)
+    assert_type(manager.log_out(tokens.refresh), bool)
+    assert_type(manager.end_all("s"), int)
+    assert_type(manager.sessions("s"), list[SessionInfo])
+    assert_type(manager.identify(tokens.refresh), SessionInfo)
+    assert_type(manager.stats(), dict[str, Any])
+    cookie = RefreshCookie(host_only=False, path="/auth")
+    assert_type(cookie.read(None), str | None)
+    routes = SessionEndpoint(manager, cookie, RequestGuard(["https://app.example.com"]))
+    assert_type(routes.refresh("POST", [("Cookie", "x")]), Answer)
+    assert_type(routes.log_out("POST", {"Cookie": "x"}), Answer)
+    assert_type(errors.RefreshError("x").cause, str | None)

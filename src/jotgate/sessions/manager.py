@@ -11,8 +11,8 @@ from .._codec import b64url_encode
 from ..errors import JotgateError, PolicyError, RefreshError, StoreUnavailableError
 from ..issuing.issuer import Issuer
 from ..keys.feed import survive_forks
-from ..stores.taking_back import LONGEST_SESSION, LONGEST_TOKEN
 from .answers import SessionInfo, Tokens, info_of
+from .arguments import check_parts, check_times, claims_of, kept, subject_of
 from .consent import narrowed_audience, narrowed_scope, scopes_of
 from .events import Events, SessionEvent
 from .families import TRIES, Families, Stored, busy
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["SessionEvent", "SessionInfo", "SessionManager", "Tokens"]
 
 _DAY: Final = 86_400
-_LONGEST_GRACE: Final = 300
 _JITTER: Final = 20
 """Access tokens live up to a 20th shorter, so that tabs and fleets do not refresh in step."""
 
@@ -88,24 +87,8 @@ class SessionManager:
         subject_status: Callable[[str], bool] | None = None,
         on_event: Callable[[SessionEvent], object] | None = None,
     ) -> None:
-        if not callable(getattr(store, "swap", None)):
-            raise PolicyError("store takes a store, such as SqliteStore")
-        if not isinstance(issuer, Issuer):
-            raise PolicyError("issuer takes an Issuer")
-        if not callable(getattr(secrets, "secret", None)) or not callable(getattr(secrets, "current", None)):
-            raise PolicyError("secrets takes SessionSecrets, or what keeps server secrets like it")
-        for name, hook in (("subject_status", subject_status), ("on_event", on_event)):
-            if hook is not None and not callable(hook):
-                raise PolicyError(f"{name} takes a function")
-        if type(grace) not in (int, float) or not 0 <= grace <= _LONGEST_GRACE:
-            raise PolicyError(f"grace takes 0 to {_LONGEST_GRACE} seconds")
-        _seconds("access_lifetime", access_lifetime, 1, LONGEST_TOKEN)
-        _seconds("absolute_lifetime", absolute_lifetime, 1, LONGEST_SESSION)
-        _seconds("idle_lifetime", idle_lifetime, int(grace) + 1, absolute_lifetime)
-        longest = issuer._policy.max_lifetime
-        if longest is not None and access_lifetime > longest:
-            raise PolicyError("access_lifetime is longer than the issuer's policy allows", "lifetime_too_long")
-        issuer._lifetime(access_lifetime)
+        check_parts(store, issuer, secrets, {"subject_status": subject_status, "on_event": on_event})
+        check_times(issuer, access_lifetime, idle_lifetime, absolute_lifetime, grace)
         self._store = store
         self._issuer = issuer
         self._families = Families(store, issuer.issuer)
@@ -144,25 +127,20 @@ class SessionManager:
             RefreshError: ``invalid_grant``: `subject_status` does not say True.
             UndecidedError: ``store_unavailable`` and others: try again.
         """
-        if not isinstance(claims, Mapping | None):
-            raise PolicyError("claims takes a mapping")
-        given = dict(claims or {})
-        for name in ("sid", "scope"):
-            if name in given:
-                raise PolicyError("the session manager writes this claim itself", "invalid_policy", name)
+        given = claims_of(claims)
         if scope is not None:
             scopes_of(scope)
         session = b64url_encode(urandom(FAMILY_BYTES))
         # The earlier of two clocks: a session must not seem to be from after a rule that is written later.
         moment = int(min(now(), self._store.now()))
         now_ns = wall_ns_now()
-        floor = _floor(self._families.rules(_text(subject), None)[0])
+        floor = _floor(self._families.rules(subject_of(subject), None)[0])
         self._check_status(subject, None, None)
         version, secret = self._secrets.current()
         family = Family(
             issuer=self._issuer.issuer,
             subject=subject,
-            audience=_kept(audience),
+            audience=kept(audience),
             client_id=client_id,
             scope=scope,
             claims=given,
@@ -278,7 +256,7 @@ class SessionManager:
         Raises:
             UndecidedError: ``store_unavailable``: some may be over; do it again.
         """
-        self._families.take_back(_text(subject))
+        self._families.take_back(subject_of(subject))
         return sum(self._end(session, "log_out_everywhere") for session, _ in self._families.of(subject))
 
     def sessions(self, subject: str) -> list[SessionInfo]:
@@ -288,7 +266,7 @@ class SessionManager:
             UndecidedError: ``store_unavailable``.
         """
         moment = now()
-        found = [info_of(session, stored.family) for session, stored in self._families.of(_text(subject))]
+        found = [info_of(session, stored.family) for session, stored in self._families.of(subject_of(subject))]
         return sorted((info for info in found if moment < info.expires_at), key=lambda info: info.started)
 
     def identify(self, token: str) -> SessionInfo:
@@ -425,25 +403,5 @@ def _floor(rules: list[Any]) -> int:
     return max((rule.value for rule in rules), default=0)
 
 
-def _kept(audience: str | Collection[str]) -> str | list[str]:
-    """An audience as a record holds it; what stands in it the issuer checks."""
-    if isinstance(audience, str):
-        return audience
-    if not isinstance(audience, Collection) or isinstance(audience, bytes | Mapping):
-        raise PolicyError("audience takes a non-empty str, or a non-empty collection of them")
-    return list(audience)
-
-
 def _random_below(bound: int) -> int:
     return int.from_bytes(urandom(4), "big") % bound
-
-
-def _text(subject: object) -> str:
-    if type(subject) is not str or not subject:
-        raise PolicyError("subject takes a non-empty str")
-    return subject
-
-
-def _seconds(name: str, value: object, least: int, most: int) -> None:
-    if type(value) is not int or not least <= value <= most:
-        raise PolicyError(f"{name} takes whole seconds, {least} to {most}")

@@ -637,3 +637,11 @@ def test_one_refresh_of_many_at_once_wins() -> None:
     assert {result.refresh for result in results} == {forged(tokens.session, 1)}
     assert sessions.stats()["rotated"] == 1
     assert sessions.stats()["benign_reuse"] == 15
+
+
+def test_a_child_of_a_fork_does_not_wait_for_its_parents_threads() -> None:
+    sessions = manager()
+    sessions._events._lock.acquire()  # as a thread of the parent held it
+    sessions._forked()
+    assert started(sessions)
+    assert sessions.stats()["started"] == 1

@@ -265,3 +265,25 @@ def test_a_source_may_know_nothing() -> None:
 
 def test_a_mistake_of_the_operator_stays_one() -> None:
     assert type(error_of(Vouching(Broken(PolicyError("x"))).current)) is PolicyError
+
+
+def test_a_disk_that_is_full_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = SessionSecrets(path, create=True)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("jotgate.sessions.secrets.replace_file", full)
+    error = error_of(secrets.rotate)
+    assert (type(error), str(error)) == (
+        StoreUnavailableError,
+        "cannot write the file of session secrets: No space left on device",
+    )
+    assert secrets.versions() == [1]
+
+
+def test_versions_end_somewhere(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = SessionSecrets(path, create=True)
+    monkeypatch.setattr("jotgate.sessions.secrets.MOST", 1)
+    rejects("invalid_policy", secrets.rotate)
+    assert secrets.versions() == [1]
