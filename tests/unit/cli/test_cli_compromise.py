@@ -148,7 +148,7 @@ def test_a_key_that_is_in_no_ring(run, url):
         (["--ring", "RING", "--kid", "nobody", "--store", "URL"], "no such key"),
         (["--ring", "RING", "--kid", "KID", "--thumbprint", "T"], "in no ring"),
         (["--ring", "RING", "--kid", "KID", "--store", "sqlite:/nowhere.db"], "no store in the file"),
-        (["--ring", "RING", "--kid", "KID", "--store", "mysql://hunter"], "a store is sqlite:FILE"),
+        (["--ring", "RING", "--kid", "KID", "--store", "mysql://hunter"], "a store is named by"),
         (["--ring", "RING", "--kid", "KID", "--store", "redis://:hunter2@localhost/0"], "JOTGATE_STORE"),
         (["--ring", "RING", "--kid", "KID", "--store", "URL", "--issuer", ""], "--issuer is empty"),
         (["--ring", "none", "--kid", "KID"], "no key ring"),
