@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from jotgate.cli import UsageError
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from jotgate.stores.protocol import Store
 
 VARIABLE = "JOTGATE_STORE"
+# A person waits longer than a request may.
+_PATIENCE_SECONDS = 2.0
 _FORMS = "sqlite:FILE, redis://HOST:PORT/DB, rediss://, redis+sentinel:// or redis+cluster://"
 ABOUT = f"""\
 The store is the one that your verifiers and sessions were given, as a URL:
@@ -85,7 +87,8 @@ def store_of(arguments: argparse.Namespace) -> Iterator[Store]:
         raise UsageError(f"no store given: name it with --store URL, or in the environment variable {VARIABLE}")
     _refuse_missing_file(url)
     given = {"namespace": arguments.namespace, "replicas": arguments.replicas}
-    options = {name: value for name, value in given.items() if value is not None}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    options["timeout"] = _PATIENCE_SECONDS
     if arguments.allow_data_loss:
         options["allow_data_loss"] = True
     try:
