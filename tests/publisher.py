@@ -10,7 +10,8 @@ from typing import Any
 
 from support import signing_key
 
-from jotgate import RemoteKeySet, SigningKey, _clock
+from jotgate import KeySet, RemoteKeySet, SigningKey, _clock
+from jotgate.keys.feed import KeyFeed, Supply
 
 URL = "https://auth.example.com/jwks.json"
 SECOND = 1_000_000_000
@@ -71,3 +72,42 @@ def stopped_monotonic() -> Iterator[Monotonic]:
         yield Monotonic()
     finally:
         _clock.set_monotonic_clock_for_tests(None)
+
+
+class Hand(KeyFeed):
+    """A feed in the test's hand."""
+
+    def __init__(self, *keys, usable_until=None, epoch=None):
+        super().__init__()
+        self.supply = Supply(KeySet([key.public() for key in keys]) if keys else None, usable_until, epoch)
+        self.asked = []
+        self.answers = []
+
+    def _supply(self):
+        return self.supply
+
+    def _renew(self, want):
+        self.asked.append(want)
+        answer = self.answers.pop(0) if self.answers else False
+        if callable(answer):
+            answer = answer()
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    async def _renew_async(self, want):
+        return self._renew(want)
+
+    def stats(self):
+        return {"asked": len(self.asked)}
+
+    def warm(self):
+        self.asked.append("warm")
+
+    async def warm_async(self):
+        self.asked.append("warm_async")
+
+    def give(self, *keys, usable_until=None, epoch=None):
+        self.supply = Supply(KeySet([key.public() for key in keys]), usable_until, epoch)
+        self._tell()
+        return True

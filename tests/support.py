@@ -190,11 +190,10 @@ def compact(head: Any, payload: Any = None, *, alg: str = "HS256", key: Any = No
     return resign(f"{b64u(dumps(head))}.{b64u(dumps(claims() if payload is None else payload))}", alg, key)
 
 
-def signing_key(alg: str, kid: str | None = None) -> SigningKey:
-    """Return the signing key of an algorithm."""
-    if alg.startswith("HS"):
-        return SigningKey.from_secret(secret_key(alg), alg=alg, kid=kid)
-    return SigningKey.from_cryptography(secret_key(alg), alg=alg, kid=kid)
+def signing_key(alg: str, kid: str | None = None, *, which: int = 0) -> SigningKey:
+    """Return the signing key number `which` of an algorithm."""
+    load = SigningKey.from_secret if alg.startswith("HS") else SigningKey.from_cryptography
+    return load(secret_key(alg, which), alg=alg, kid=kid)
 
 
 def token(alg: str = "HS256", *, key: Any = None, **changes: Any) -> str:

@@ -303,6 +303,7 @@ cdef class BatchResult:
             item.exp = first.exp
             engine._verdicts[item.fault] += 1
         self._todo_count = 0
+        self._judge = None                          # a result that is kept keeps nothing in the index from being freed
 
     cdef int note(self, Py_ssize_t start) except -1:
         """Find equal texts and known tokens among the items from `start` on; list the others as to do."""

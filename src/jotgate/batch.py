@@ -9,7 +9,6 @@ from . import workers
 from ._batch import BatchResult
 from ._engine import Engine
 from .errors import PolicyError
-from .keys.feed import KeyFeed
 
 __all__ = ["BatchResult", "verify_batch"]
 
@@ -35,8 +34,12 @@ def verify_batch(engine: Engine, texts: Iterable[str | bytes], threads: int | No
             threads = min(workers.usable_cores(), MAX_THREADS)
         _run(result, share, threads)
         left = PART + 1
-        exhausted: set[KeyFeed] = set()
-        while 0 < (again := _renewed(result, exhausted)) < left:  # each round decides some
+        asked: set[tuple[object, str]] = set()
+        while True:
+            before = len(asked)
+            again = _renewed(result, asked)
+            if not again or (again >= left and len(asked) == before):  # each round decides some, or asks something else
+                break
             left = again
             _run(result, again // LEAST_SHARE, threads)
         result._finish()
@@ -50,17 +53,16 @@ def _parts(texts: Iterable[str | bytes]) -> Iterator[tuple[str | bytes, ...]]:
         yield part
 
 
-def _renewed(result: BatchResult, exhausted: set[KeyFeed]) -> int:
-    """Ask for newer keys, where those of now left texts undecided; return how many are to be verified again.
+def _renewed(result: BatchResult, asked: set[tuple[object, str]]) -> int:
+    """Ask for newer keys and rules, where those of now left texts undecided; return how many are to be verified again.
 
-    A feed is asked once for newer keys, and each time that its keys no longer count.
+    A feed is asked once for newer ones, and each time that those it has no longer count.
     """
     answers = {}
-    for feed, (want, supply) in result._lacking().items():
-        if want == "usable" or feed not in exhausted:
-            answers[feed] = feed._newer(supply, want)
-        if want == "newer":
-            exhausted.add(feed)
+    for feed, (want, seen) in result._lacking().items():
+        if want == "usable" or (feed, want) not in asked:
+            answers[feed] = feed._newer(seen, want)
+        asked.add((feed, want))
     result._unfetched([feed for feed, answer in answers.items() if answer is None])
     newer = [feed for feed, answer in answers.items() if answer]
     withdrawn = result._withdrawn()  # last: what was accepted must count when the caller gets it

@@ -3,12 +3,10 @@
 import threading
 
 import pytest
-from publisher import URL, A, B, C, Publisher, stopped_monotonic
+from publisher import URL, A, B, C, Hand, Publisher, stopped_monotonic
 from support import AUDIENCE, ISSUER, error_of, policy, refuses, rejects, signing_key
 
 from jotgate import KeySet, RemoteKeySet, Verifier, jws
-from jotgate.keys.feed import KeyFeed, Supply
-from jotgate.keys.keyset import KeySet as Set
 
 CLAIMS = {"iss": ISSUER, "aud": AUDIENCE, "exp": 32503680000}
 EXPECTED = policy("ES256")
@@ -17,45 +15,6 @@ OTHER = "https://other.example.com"
 
 def token(key=A, **more):
     return jws.sign(CLAIMS | more, key)
-
-
-class Hand(KeyFeed):
-    """A feed in the test's hand."""
-
-    def __init__(self, *keys, usable_until=None, epoch=None):
-        super().__init__()
-        self.supply = Supply(Set([key.public() for key in keys]) if keys else None, usable_until, epoch)
-        self.asked = []
-        self.answers = []
-
-    def _supply(self):
-        return self.supply
-
-    def _renew(self, want):
-        self.asked.append(want)
-        answer = self.answers.pop(0) if self.answers else False
-        if callable(answer):
-            answer = answer()
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
-    async def _renew_async(self, want):
-        return self._renew(want)
-
-    def stats(self):
-        return {"asked": len(self.asked)}
-
-    def warm(self):
-        self.asked.append("warm")
-
-    async def warm_async(self):
-        self.asked.append("warm_async")
-
-    def give(self, *keys, usable_until=None, epoch=None):
-        self.supply = Supply(Set([key.public() for key in keys]), usable_until, epoch)
-        self._tell()
-        return True
 
 
 def hits(way_in):
