@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from support import ISSUER, rejects, signing_key
+from support import AUDIENCE, ISSUER, NOW, policy, rejects, signing_key
 
-from jotgate import KeyRing, errors
+from jotgate import KeyRing, KeySet, Verifier, errors, jws
 from jotgate.incident import IncidentReport, compromise
 from jotgate.keys.ring_store import RingStore
 from jotgate.keys.signers import FileKeys
@@ -311,3 +311,22 @@ def test_it_is_told_as_json_and_as_lines(place):
     failed = report._replace(steps=(report.steps[0]._replace(state="failed", advice="do it again"), *report.steps[1:]))
     assert failed.lines()[1].strip() == "to do: do it again"
     assert not failed.complete
+
+
+def test_verifiers_in_this_process_refuse_at_once_although_their_keys_list_it(place):
+    """The key comes from elsewhere, is remembered, and stays where it is."""
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "exp": NOW + 600, "epoch": 0}
+    followed = Revocations(place.store, issuer=ISSUER, on_stale="refuse")
+    listed = KeySet.from_jwks({"keys": place.ring.jwks()["keys"]})
+    verifier = Verifier(listed, policy("ES256"), revocations=followed)
+    thief = place.ring.signer()
+    texts = [jws.sign(claims | {"jti": jti}, thief) for jti in "ab"]
+    with followed:
+        for text in texts * 2:
+            assert verifier.verify(text)
+        compromise(place.kid, ring=place.ring, revocations=followed)
+        for epoch in (0, 1, 2, 10**9):
+            texts.append(jws.sign(claims | {"epoch": epoch, "iat": NOW}, thief))
+        for text in texts:
+            rejects("revoked", lambda text=text: verifier.verify(text))
+        assert verifier.verify(jws.sign(claims | {"epoch": 1}, place.ring.signer()))

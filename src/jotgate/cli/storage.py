@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from jotgate.cli import UsageError
+from jotgate.cli.wording import for_the_command_line
 
 if TYPE_CHECKING:
     import argparse
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from jotgate.stores.protocol import Store
 
 VARIABLE = "JOTGATE_STORE"
-_FORMS = "sqlite:FILE, redis://HOST:PORT/DB or rediss://HOST:PORT/DB"
+# A person waits longer than a request may.
+_PATIENCE_SECONDS = 2.0
+_FORMS = "sqlite:FILE, redis://HOST:PORT/DB, rediss://, redis+sentinel:// or redis+cluster://"
 ABOUT = f"""\
 The store is the one that your verifiers and sessions were given, as a URL:
 {_FORMS}. A URL with a password belongs into the environment variable
@@ -26,7 +29,16 @@ The store is the one that your verifiers and sessions were given, as a URL:
 
 def add_store(parser: argparse.ArgumentParser, purpose: str) -> None:
     """Add the option that names the store."""
-    parser.add_argument("--store", metavar="URL", help=f"{purpose}: {_FORMS}; else the variable {VARIABLE} says it")
+    store = parser.add_argument_group("store")
+    store.add_argument("--store", metavar="URL", help=f"{purpose}; else the variable {VARIABLE} says it")
+    add_settings(store)
+
+
+def add_settings(store: argparse._ActionsContainer) -> None:
+    """Add what a store is given besides its URL; it has to be what the services give it."""
+    store.add_argument("--namespace", metavar="NAME", help="Redis: as your services have it (jotgate)")
+    store.add_argument("--replicas", metavar="N", type=int, help="Redis: how many must acknowledge each write (0)")
+    store.add_argument("--allow-data-loss", action="store_true", help="Redis: use a server that could lose what it has")
 
 
 def add_issuer(parser: argparse.ArgumentParser, purpose: str) -> None:
@@ -74,10 +86,15 @@ def store_of(arguments: argparse.Namespace) -> Iterator[Store]:
     if not url:
         raise UsageError(f"no store given: name it with --store URL, or in the environment variable {VARIABLE}")
     _refuse_missing_file(url)
+    given = {"namespace": arguments.namespace, "replicas": arguments.replicas}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    options["timeout"] = _PATIENCE_SECONDS
+    if arguments.allow_data_loss:
+        options["allow_data_loss"] = True
     try:
-        store = open_store(url)
+        store = open_store(url, **options)
     except PolicyError as error:
-        raise UsageError(f"{error} (a store is {_FORMS})") from None
+        raise UsageError(f"the store cannot be used: {for_the_command_line(str(error))}") from None
     try:
         yield store
     finally:
@@ -97,10 +114,10 @@ def revocations_of(arguments: argparse.Namespace) -> Iterator[Revocations]:
 
 def _refuse_password(url: str) -> None:
     try:
-        has_password = urlsplit(url).password is not None
+        parts = urlsplit(url)
     except ValueError:
         return  # whoever opens it says what is wrong
-    if has_password:
+    if parts.password is not None or "password=" in parts.query:
         raise UsageError(
             f"a URL with a password is not taken from the command line, where other users of this machine can read it: "
             f"put it into the environment variable {VARIABLE}"
@@ -110,6 +127,8 @@ def _refuse_password(url: str) -> None:
 def _refuse_missing_file(url: str) -> None:
     """A mistyped name would make a new store, in which nobody looks for what was taken back."""
     scheme, _, rest = url.partition(":")
+    if scheme == "memory":
+        raise UsageError("a store in memory is another one in each process: a command reaches none of them")
     if scheme == "sqlite" and rest and not os.path.exists(rest.removeprefix("//")):
         raise UsageError(
             "there is no store in the file that the URL names; it is made by whoever is given it first, "

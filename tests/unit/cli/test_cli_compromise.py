@@ -45,7 +45,8 @@ def test_all_of_it_is_done_and_told(run, url, ring, kid):
     thumbprint = KeyRing(ring).keys[0].thumbprint
     ran = run("compromise", "--ring", ring, "--kid", kid, "--store", url, "--issuer", ISSUER)
     assert (ran.code, ran.err) == (0, "")
-    assert [line.split()[:2] for line in ran.out.splitlines()[:5]] == [["done", step] for step in STEPS]
+    steps = [line.split()[:2] for line in ran.out.splitlines()[:7] if not line.startswith(" ")]
+    assert steps[:5] == [["done", step] for step in STEPS]
     for told in ("signs", "epoch 1 has begun", "what is out of reach", "for 1 h, until 2023-11-14 23:13:22Z"):
         assert told in ran.out
     assert rule(url, "key", thumbprint)
@@ -147,7 +148,7 @@ def test_a_key_that_is_in_no_ring(run, url):
         (["--ring", "RING", "--kid", "nobody", "--store", "URL"], "no such key"),
         (["--ring", "RING", "--kid", "KID", "--thumbprint", "T"], "in no ring"),
         (["--ring", "RING", "--kid", "KID", "--store", "sqlite:/nowhere.db"], "no store in the file"),
-        (["--ring", "RING", "--kid", "KID", "--store", "mysql://hunter"], "a store is sqlite:FILE"),
+        (["--ring", "RING", "--kid", "KID", "--store", "mysql://hunter"], "a store is named by"),
         (["--ring", "RING", "--kid", "KID", "--store", "redis://:hunter2@localhost/0"], "JOTGATE_STORE"),
         (["--ring", "RING", "--kid", "KID", "--store", "URL", "--issuer", ""], "--issuer is empty"),
         (["--ring", "none", "--kid", "KID"], "no key ring"),

@@ -209,7 +209,8 @@ def test_compromise_says_what_it_did_and_what_is_left_to_do(run, ring):
     ran = run("keys", "compromise", ring, before["active"])
     assert (ran.code, ran.err) == (0, "")
     for told in (
-        f"the ES256 key '{before['active']}' (active) is out of the ring for ever; '{before['next']}' signs",
+        f"the ES256 key '{before['active']}' (active) is out of the ring for ever\n",
+        f"'{before['next']}' signs",
         "dropped at 2023-11-14 22:13:20Z",
         "left out  distrust  no store was given",
         "epoch 1 has begun",
