@@ -57,6 +57,8 @@ stress: $(BUILT)
 	$(BIN)/python -m tests.differential.backends --cases 1000000
 	$(BIN)/python -m tests.differential.tables --cases 1000000
 	$(BIN)/python -m tests.differential.cache_walk --steps 1000000
+	$(BIN)/python -m tests.services.session_race --store memory --rounds 10000
+	$(BIN)/python -m tests.services.session_race --store sqlite --rounds 10000
 	for round in $$(seq $(ROUNDS)); do for script in cache_threads lanes_threads tables_threads batch_threads lanes_fork tables_fork cache_fork batch_fork; do $(BIN)/python -X faulthandler tests/isolated/$$script.py || exit 1; done; done
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -q tests/differential
 

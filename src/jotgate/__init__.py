@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from .keys.remote import RemoteKeySet
     from .keys.ring import KeyRing
     from .policy import ANY, Policy
+    from .revocation.revocations import Revocations
+    from .sessions.manager import SessionManager
     from .token import VerifiedToken
     from .verifier import Verifier
 
@@ -20,6 +22,8 @@ _HOME = {
     "KeySet": "keys.keyset",
     "Policy": "policy",
     "RemoteKeySet": "keys.remote",
+    "Revocations": "revocation.revocations",
+    "SessionManager": "sessions.manager",
     "SigningKey": "keys.key",
     "TokenCache": "_cache",
     "VerificationKey": "keys.key",
@@ -37,6 +41,8 @@ __all__ = [
     "KeySet",
     "Policy",
     "RemoteKeySet",
+    "Revocations",
+    "SessionManager",
     "SigningKey",
     "TokenCache",
     "VerificationKey",

@@ -9,6 +9,8 @@
     |   +-- UnknownKeyError              unknown_key
     |   +-- InvalidSignatureError        bad_signature
     |   +-- RevokedTokenError            revoked
+    |   +-- RefreshError                 invalid_grant, invalid_scope, invalid_target      .cause
+    |   +-- InactiveTokenError           inactive
     |   +-- ClaimError                   the signature was valid, a claim is not
     |       +-- MissingClaimError        missing_claim
     |       +-- InvalidClaimError        invalid_claim, wrong_type, wrong_subject, wrong_authorized_party,
@@ -17,9 +19,12 @@
     |       +-- NotYetValidError         not_yet_valid
     |       +-- WrongIssuerError         wrong_issuer
     |       +-- WrongAudienceError       wrong_audience
+    +-- RequestRefusedError              perhaps another site's request: 403 (wrong_origin, wrong_content_type)
+    |   +-- MethodNotAllowedError        405 (method_not_allowed)
     +-- UndecidedError                   the world's fault: 503, try again (undecided)
     |   +-- KeyFetchError                key_fetch_failed
     |   +-- StoreUnavailableError        store_unavailable
+    |   +-- IntrospectionError           introspection_failed
     +-- InvalidKeyError                  your mistake, at construction (also a ValueError): invalid_key
     +-- PolicyError                      your mistake, at construction (also a ValueError): invalid_policy; where a
                                          token is issued: readable_claim, or the code by which it would be refused
@@ -127,6 +132,15 @@ class RevokedTokenError(TokenError):
     _default_code = "revoked"
 
 
+class InactiveTokenError(TokenError):
+    """The issuer says that the token does not count, and not why: expired, taken back, unknown, not for us (RFC 7662
+    section 2.2).
+    """
+
+    __slots__ = ()
+    _default_code = "inactive"
+
+
 class ClaimError(TokenError):
     """A claim is missing or not what the policy expects."""
 
@@ -175,6 +189,38 @@ class WrongAudienceError(ClaimError):
     _default_code = "wrong_audience"
 
 
+class RefreshError(TokenError):
+    """The refresh token is refused: whoever sent it signs in again.
+
+    Every one with the code ``invalid_grant`` shows the same message, so that whoever gets to see it cannot tell an
+    unknown session from one that is over (RFC 6749 section 5.2).
+    """
+
+    __slots__ = ()
+    _default_code = "invalid_grant"
+
+    @property
+    def cause(self) -> str | None:
+        """Why, for the operator's log and never for an answer; None where the code says it all."""
+        return self.args[3] if len(self.args) > 3 else None
+
+
+class RequestRefusedError(JotgateError):
+    """The request may have been made by another site, and nothing was done."""
+
+    __slots__ = ()
+    _default_code = "wrong_origin"
+    http_status = 403
+
+
+class MethodNotAllowedError(RequestRefusedError):
+    """The request is no POST, and nothing was done."""
+
+    __slots__ = ()
+    _default_code = "method_not_allowed"
+    http_status = 405
+
+
 class UndecidedError(JotgateError):
     """Nothing is known about the token: neither accept it nor tell its holder that it is bad. Try again."""
 
@@ -195,6 +241,13 @@ class StoreUnavailableError(UndecidedError):
 
     __slots__ = ()
     _default_code = "store_unavailable"
+
+
+class IntrospectionError(UndecidedError):
+    """The issuer could not be asked about the token, or gave no answer that can be relied on."""
+
+    __slots__ = ()
+    _default_code = "introspection_failed"
 
 
 class InvalidKeyError(JotgateError, ValueError):

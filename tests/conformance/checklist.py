@@ -66,6 +66,40 @@ TESTS: dict[int, tuple[str, ...]] = {
     58: ("test_rfc9068_4_audience_is_the_resource_server",),
     59: ("test_rfc9068_4_only_keys_of_the_authorization_server", "test_rfc9068_4_none_is_refused"),
     60: ("test_rfc9068_4_failures_are_answered_with_invalid_token",),
+    62: ("test_rfc9700_2_2_2_refresh_tokens_are_rotated",),
+    63: (
+        "test_rfc9700_4_14_2_a_refresh_token_is_bound_to_scope_and_resources",
+        "test_rfc6749_6_a_scope_that_was_not_granted_is_refused",
+    ),
+    64: ("test_rfc9700_4_14_2_reuse_revokes_the_active_token",),
+    65: ("test_rfc9700_4_14_2_the_grant_inside_the_token_is_protected",),
+    66: (
+        "test_rfc9700_4_14_2_refresh_tokens_expire_when_idle",
+        "test_rfc9700_4_14_2_refresh_tokens_are_revoked_on_log_out",
+        "test_browser_based_apps_rotation_does_not_extend_the_lifetime",
+    ),
+    68: (
+        "test_rfc9700_2_3_audience_and_privileges_are_restricted",
+        "test_rfc9700_2_3_a_token_meant_for_others_is_refused",
+    ),
+    70: ("test_rfc9700_4_15_a_client_is_not_taken_for_a_subject",),
+    71: ("test_fapi2_a_retry_after_a_lost_response_succeeds",),
+    72: (
+        "test_rfc6265bis_4_1_attributes_of_the_cookie",
+        "test_rfc6265bis_4_1_3_prefixes_of_the_cookie",
+        "test_refresh_route_is_defended_against_forged_requests",
+        "test_rfc6749_5_1_answers_are_not_stored",
+    ),
+    73: ("test_rfc7009_2_refresh_and_access_tokens_are_revoked",),
+    74: ("test_rfc7009_2_1_all_kinds_are_searched_whatever_the_hint",),
+    75: ("test_rfc7009_2_2_an_invalid_token_is_answered_200", "test_rfc7009_2_1_only_the_owning_client_revokes"),
+    76: ("test_rfc7009_2_1_a_refresh_token_ends_the_whole_session",),
+    77: ("test_rfc7009_2_2_1_a_store_that_is_down_is_503_with_retry_after",),
+    78: ("test_rfc7662_2_1_the_caller_is_authenticated_authorised_and_throttled",),
+    79: ("test_rfc7662_2_2_an_inactive_token_is_told_as_nothing_else",),
+    80: ("test_rfc7662_4_everything_about_a_token_is_checked",),
+    81: ("test_rfc7662_4_post_only_and_over_tls",),
+    82: ("test_rfc7662_4_no_answer_is_remembered_beyond_exp",),
     87: ("test_rfc7517_5_jwk_set_members",),
     88: ("test_rfc7517_4_5_conflicting_kids_are_refused",),
     89: (
@@ -83,7 +117,6 @@ TESTS: dict[int, tuple[str, ...]] = {
 
 WAITING: dict[int, str] = {
     **dict.fromkeys((34, 35, 36, 37, 40, 41, 42, 43, 61), "encrypted tokens (JWE) come with jotgate.encryption"),
-    **dict.fromkeys(range(62, 73), "refresh tokens come with SessionManager"),
-    **dict.fromkeys(range(73, 83), "revocation and introspection are not there yet"),
+    67: "sender-constrained tokens are not there yet",
     **dict.fromkeys(range(83, 87), "sender-constrained tokens are not there yet"),
 }

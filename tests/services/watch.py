@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,6 +48,7 @@ class Watch:
         processes: How many.
         fresh: Names of the tokens that are verified with ``fresh=True``.
         batch: Whether they verify by batches.
+        url: Where they fetch the keys of ES256 tokens; None: they have the one key of `token`.
         revocations: Arguments of their ``Revocations``.
     """
 
@@ -59,6 +61,7 @@ class Watch:
         processes: int = 4,
         fresh: tuple[str, ...] = (),
         batch: bool = False,
+        url: str | None = None,
         **revocations: Any,
     ) -> None:
         self.changes: list[Change] = []
@@ -71,6 +74,7 @@ class Watch:
             "tokens": tokens,
             "fresh": fresh,
             "batch": batch,
+            "url": url,
             "issuer": ISSUER,
             "audience": AUDIENCE,
             "jwks": {"keys": [{"kty": "oct", "alg": "HS256", "kid": "watch", "k": b64u(_SECRET)}]},
@@ -117,6 +121,19 @@ class Watch:
             )
             assert done, (name, code, self.verdicts(name), self._polls())
 
+    def add(self, tokens: dict[str, str]) -> None:
+        """Have more tokens verified from now on."""
+        for process in self._processes:
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(tokens) + "\n")
+            process.stdin.flush()
+
+    def wait_for_any(self, names: Iterable[str], seconds: float = PATIENCE) -> None:
+        """Wait until every process has given a verdict on each of these."""
+        wanted = [(number, name) for number in range(len(self._processes)) for name in names]
+        with self._told:
+            assert self._told.wait_for(lambda: all(each in self._now for each in wanted), seconds), self._polls()
+
     def _polls(self) -> list[int | None]:
         return [process.poll() for process in self._processes]
 
@@ -148,6 +165,8 @@ class Watch:
         for process, thread in zip(self._processes, self._threads, strict=True):
             assert process.wait(PATIENCE) == 0
             thread.join(PATIENCE)
+            assert process.stdout is not None
+            process.stdout.close()
 
     def __enter__(self) -> Watch:
         return self
@@ -157,5 +176,5 @@ class Watch:
             self.close()
             return
         for process in self._processes:
-            process.kill()
-            process.wait()
+            with process:  # closes its pipes, and waits
+                process.kill()

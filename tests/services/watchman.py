@@ -1,7 +1,7 @@
 """A process that verifies the same tokens over and over with a hot cache, and reports each verdict as it changes.
 
-It reads its orders, one JSON object, from the first line of stdin, and works until stdin ends. Times are of the
-monotonic clock, which all processes of a machine share.
+It reads its orders, one JSON object, from the first line of stdin, further tokens from later ones, and works until
+stdin ends. Times are of the monotonic clock, which all processes of a machine share.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from collections import defaultdict
 from typing import Any
 
-from jotgate import KeySet, Policy, Verifier
+from jotgate import KeySet, Policy, RemoteKeySet, Verifier
 from jotgate.errors import JotgateError
 from jotgate.revocation.revocations import Revocations
 from jotgate.stores import open_store
@@ -23,6 +23,12 @@ PAUSE = 0.001
 
 def say(**facts: Any) -> None:
     print(json.dumps(facts), flush=True)
+
+
+def listen(tokens: dict[str, str], ended: threading.Event) -> None:
+    for line in sys.stdin:
+        tokens.update(json.loads(line))
+    ended.set()
 
 
 def verdict(verifier: Verifier, text: str, fresh: bool, batch: bool) -> str:
@@ -38,11 +44,15 @@ def verdict(verifier: Verifier, text: str, fresh: bool, batch: bool) -> str:
 def main() -> None:
     orders = json.loads(sys.stdin.readline())
     ended = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    threading.Thread(target=listen, args=(orders["tokens"], ended), daemon=True).start()
     store = open_store(orders["store"], **orders["options"])
     revocations = Revocations(store, **orders["revocations"])
-    policy = Policy(algorithms=["HS256"], issuer=orders["issuer"], audience=orders["audience"])
-    verifier = Verifier(KeySet.from_jwks(orders["jwks"]), policy, revocations=revocations)
+    url = orders["url"]
+    policy = Policy(
+        algorithms=["HS256" if url is None else "ES256"], issuer=orders["issuer"], audience=orders["audience"]
+    )
+    keys = KeySet.from_jwks(orders["jwks"]) if url is None else RemoteKeySet(url, allow_http=True)
+    verifier = Verifier(keys, policy, revocations=revocations)
     fresh, batch = set(orders["fresh"]), orders["batch"]
     now: dict[str, str] = {}
     seconds: dict[str, dict[int, dict[str, int]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(int)))
@@ -50,7 +60,7 @@ def main() -> None:
     calls = 0
     say(ready=True)
     while not ended.is_set():
-        for name, text in orders["tokens"].items():
+        for name, text in list(orders["tokens"].items()):
             began = time.monotonic()
             code = verdict(verifier, text, name in fresh, batch)
             done = time.monotonic()

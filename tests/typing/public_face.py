@@ -14,6 +14,7 @@ from jotgate import (
     KeyRing,
     KeySet,
     Policy,
+    SessionManager,
     SigningKey,
     VerificationKey,
     VerifiedToken,
@@ -22,7 +23,17 @@ from jotgate import (
     jws,
     unverified,
 )
-from jotgate.token import Claims, VerifiedPayload
+from jotgate.introspection.client import IntrospectionClient
+from jotgate.introspection.token import IntrospectedToken
+from jotgate.token import Claims, Token, VerifiedPayload
+from jotgate.sessions.answers import SessionInfo, Tokens
+from jotgate.sessions.cookies import RefreshCookie
+from jotgate.sessions.endpoint import Answer, SessionEndpoint
+from jotgate.sessions.events import SessionEvent
+from jotgate.sessions.origin import RequestGuard
+from jotgate.sessions.secrets import FixedSecrets, SessionSecrets
+from jotgate.stores.memory import MemoryStore
+from jotgate.stores.sqlite import SqliteStore
 from jotgate.unverified import UnverifiedToken
 
 
@@ -201,3 +212,43 @@ def issuers(signing: SigningKey, ring: KeyRing, policy: Policy, public: Verifica
     Issuer("i", public)  # type: ignore[arg-type]
     Issuer("i", signing, guard="no")  # type: ignore[arg-type]
     assert_type(jws.sign({}, Kms()), str)
+
+
+def whoever_found_it_out(token: Token) -> str | None:
+    assert_type(token.claims, Claims)
+    assert_type(token.audience, tuple[str, ...])
+    assert_type(token.into(Data), Data)
+    return token.subject
+
+
+async def by_either(verifier: Verifier, client: IntrospectionClient) -> None:
+    whoever_found_it_out(verifier.verify("x"))
+    whoever_found_it_out(client.introspect("x"))
+    assert_type(await client.introspect_async(b"x", fresh=True), IntrospectedToken)
+    IntrospectedToken().subject = "x"  # type: ignore[misc]
+
+
+def sessions(issuer: Issuer) -> None:
+    def told(event: SessionEvent) -> None:
+        assert_type(event.session, str | None)
+
+    manager = SessionManager(SqliteStore("x"), issuer, secrets=SessionSecrets("y", create=True), on_event=told)
+    SessionManager(MemoryStore(), issuer, secrets=FixedSecrets({1: b"x"}), subject_status=lambda subject: True, grace=0)
+    SessionManager(MemoryStore(), issuer)  # type: ignore[call-arg]
+    SessionManager(MemoryStore(), issuer, secrets=b"x")  # type: ignore[arg-type]
+    SessionManager(object(), issuer, secrets=FixedSecrets({1: b"x"}))  # type: ignore[arg-type]
+    tokens = manager.start("s", ["a"], {"x": 1}, client_id="c", scope="a b")
+    assert_type(tokens, Tokens)
+    assert_type(manager.refresh(tokens.refresh, audience="a", scope="b"), Tokens)
+    assert_type(manager.end(tokens.session), bool)
+    assert_type(manager.log_out(tokens.refresh), bool)
+    assert_type(manager.end_all("s"), int)
+    assert_type(manager.sessions("s"), list[SessionInfo])
+    assert_type(manager.identify(tokens.refresh), SessionInfo)
+    assert_type(manager.stats(), dict[str, Any])
+    cookie = RefreshCookie(host_only=False, path="/auth")
+    assert_type(cookie.read(None), str | None)
+    routes = SessionEndpoint(manager, cookie, RequestGuard(["https://app.example.com"]))
+    assert_type(routes.refresh("POST", [("Cookie", "x")]), Answer)
+    assert_type(routes.log_out("POST", {"Cookie": "x"}), Answer)
+    assert_type(errors.RefreshError("x").cause, str | None)

@@ -15,6 +15,7 @@ TREE = {
     "UnknownKeyError": "TokenError",
     "InvalidSignatureError": "TokenError",
     "RevokedTokenError": "TokenError",
+    "InactiveTokenError": "TokenError",
     "ClaimError": "TokenError",
     "MissingClaimError": "ClaimError",
     "InvalidClaimError": "ClaimError",
@@ -22,9 +23,13 @@ TREE = {
     "NotYetValidError": "ClaimError",
     "WrongIssuerError": "ClaimError",
     "WrongAudienceError": "ClaimError",
+    "RefreshError": "TokenError",
+    "RequestRefusedError": "JotgateError",
+    "MethodNotAllowedError": "RequestRefusedError",
     "UndecidedError": "JotgateError",
     "KeyFetchError": "UndecidedError",
     "StoreUnavailableError": "UndecidedError",
+    "IntrospectionError": "UndecidedError",
     "InvalidKeyError": "JotgateError",
     "PolicyError": "JotgateError",
 }
@@ -109,9 +114,18 @@ def test_http_status_and_challenge(error: type[errors.JotgateError]) -> None:
         assert raised.www_authenticate() == 'Bearer error="invalid_token"'
         assert raised.www_authenticate("api") == 'Bearer realm="api", error="invalid_token"'
     else:
-        assert raised.http_status == (503 if issubclass(error, errors.UndecidedError) else 500)
+        statuses = {errors.MethodNotAllowedError: 405, errors.RequestRefusedError: 403, errors.UndecidedError: 503}
+        assert raised.http_status == next((statuses[each] for each in statuses if issubclass(error, each)), 500)
         assert raised.www_authenticate() == ""
         assert raised.www_authenticate("api") == ""
+
+
+def test_why_a_refresh_token_is_refused_is_not_shown() -> None:
+    error = errors.RefreshError("sign in again", "invalid_grant", None, "stale_lineage")
+    assert (error.code, error.claim, error.cause) == ("invalid_grant", None, "stale_lineage")
+    assert pickle.loads(pickle.dumps(error)).cause == "stale_lineage"
+    assert "stale" not in f"{error} {error!r} {error.www_authenticate()}"
+    assert errors.RefreshError("sign in again").cause is None
 
 
 @pytest.mark.parametrize("realm", ['a"b', "a\\b", "a\r\nSet-Cookie: x=1", "a\nb", "é", "a\0b", "a\x7fb", '"'])

@@ -1,16 +1,17 @@
 """The ``jotgate`` command: one module a command, loaded only when that command is asked for.
 
 A command module offers ``configure(parser)``, which adds its arguments, and ``run(arguments) -> int``,
-which does the work and returns the exit code. Whatever is heavy (cryptography, the engine) it imports
+which does the work and returns the exit code; ``IDENTIFIERS`` are those of its options whose values may begin with a
+dash. Whatever is heavy (cryptography, the engine) it imports
 inside ``run``, so that help and usage errors answer in milliseconds.
 
 Exit codes, the same for every command:
 
-- 0: accepted (``verify``), readable (``inspect``), as expected (``demo``), sound (``jwks``, ``doctor``), done
-  (``keygen``, ``sign``, ``keys``, ``bench``)
+- 0: accepted (``verify``), readable (``inspect``), as expected (``demo``), sound (``jwks``, ``doctor``, ``store``),
+  done (``keygen``, ``sign``, ``keys``, ``compromise``, ``revoke``, ``sessions``, ``bench``)
 - 1: refused, unreadable, not sound, not as expected, or not yet (``keys rotate``)
 - 2: usage: a bad option, key, policy or file
-- 3: cannot decide
+- 3: cannot decide, or not all of it could be done: do it again
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from jotgate.cli.terminal import printable
 from jotgate.cli.wording import for_the_command_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 EXIT_OK = 0
 EXIT_REFUSED = 1
@@ -44,6 +45,10 @@ COMMANDS = {
     "jwks": "look at a published key set: show, lint, diff, thumbprint",
     "doctor": "examine the address that an issuer publishes its keys at",
     "keys": "keep an issuer's keys: rotate them, drop one that was compromised",
+    "compromise": "a signing key got out: end its power, in one command",
+    "revoke": "take back a token, a subject, a session, an epoch or a key",
+    "sessions": "list the sessions of a user, and end them",
+    "store": "look at a store of revocations and sessions: is it fit?",
     "demo": "see the whole engine at work on this machine",
     "bench": "measure it on this machine, beside the other libraries here",
 }
@@ -141,7 +146,7 @@ def _dispatch(arguments: list[str], chosen: str | None) -> int:
         prog="jotgate",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Listing,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action=_Version, help="show the version and exit")
@@ -163,12 +168,25 @@ def _dispatch(arguments: list[str], chosen: str | None) -> int:
     if not arguments:
         parser.print_help()
         return EXIT_USAGE
-    known, unknown = parser.parse_known_args(arguments)
+    identifiers = getattr(loaded, "IDENTIFIERS", ())
+    known, unknown = parser.parse_known_args(_bound(arguments, identifiers, parser.spellings))
     if unknown:
         raise UsageError(_unknown(unknown, chosen, parser.spellings))
     if loaded is None:
         raise UsageError("no command given (see jotgate --help)")
     return loaded.run(known)
+
+
+def _bound(words: list[str], identifiers: Collection[str], spellings: Collection[str]) -> list[str]:
+    """Bind to its option an id that begins with a dash, as one of 64 does that are base64url: it is no option."""
+    bound: list[str] = []
+    for word in words:
+        follows = bool(bound) and bound[-1] in identifiers
+        if follows and is_option(word) and not word.startswith("--") and word not in spellings:
+            bound[-1] += f"={word}"
+        else:
+            bound.append(word)
+    return bound
 
 
 def _unknown(words: list[str], chosen: str | None, general: set[str]) -> str:
@@ -190,6 +208,14 @@ def _spellings(command: str) -> set[str]:
 def _fail(prog: str, message: str, code: int) -> int:
     print(f"{prog}: {printable(message)}", file=sys.stderr)
     return code
+
+
+class _Listing(argparse.RawDescriptionHelpFormatter):
+    """Has room for the longest command, which argparse measures before it indents it."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog)
+        self._action_max_length = max(map(len, COMMANDS)) + 4
 
 
 class _Once(argparse.Action):

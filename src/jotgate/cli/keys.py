@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from jotgate.cli import EXIT_OK, EXIT_REFUSED, UsageError
 from jotgate.cli.discretion import closest, expected_path, shown_path
 from jotgate.cli.moments import duration
-from jotgate.cli.ringreport import LOCKED, MAINTAIN, epoch_of, not_before, password_option, show, told
+from jotgate.cli.ringreport import MAINTAIN, epoch_of, not_before, password_option, show
+from jotgate.cli.rings import counted_in_the_store, directory_kept_back, opened, refuse_locked, shown_directory
+from jotgate.cli.storage import add_issuer, add_store, is_named, revocations_of
 from jotgate.cli.terminal import Screen, printable
 from jotgate.cli.wording import for_the_command_line
 
@@ -28,8 +30,8 @@ signed can be valid (retiring), and is gone. Issuers that have the ring open not
 _EPILOG = """\
 exit codes
   0  done                      2  usage: a bad option, directory or key
-  1  rotate: too early;        3  the ring cannot be read or written
-     list: a private key
+  1  rotate: too early;        3  the ring cannot be read or written;
+     list: a private key          compromise: not all of it could be done
      cannot be used
 
 examples
@@ -38,7 +40,6 @@ examples
   jotgate keys list ring
   jotgate keys compromise ring KID"""
 
-_KEPT_BY_THE_ISSUER = "only the issuer itself reaches the private keys of this ring: have it {do}"
 _TAKES = "an algorithm of key pairs such as ES256, EdDSA, RS256 or ML-DSA-65"
 _REPAIRS = {
     "active": "; if that cannot be put right, drop the key: jotgate keys compromise DIR {kid}",
@@ -51,7 +52,7 @@ _ACTIONS = {
     "list": "show the keys, what may happen when, and whether the private keys can be used",
     "rotate": "let the waiting key sign, if it may; with --if-due also prune, and make a missing waiting key",
     "stage": "replace the waiting key, for instance by one of another algorithm",
-    "compromise": "drop a key at once and for ever, and take back every token",
+    "compromise": "drop a key at once and for ever, and take back every token; the same as jotgate compromise",
     "prune": "remove what is gone",
     "jwks": "write the public keys, as verifiers fetch them",
 }
@@ -89,7 +90,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     made["stage"].add_argument(
         "--alg", metavar="NAME", help=f"what the new key signs with (as the ring's others): {_TAKES}"
     )
-    made["compromise"].add_argument("kid", metavar="KID", help="the key, as list shows it")
+    made["compromise"].add_argument("kid", metavar="KID", help="the key, as list shows it; -- before one with a dash")
+    add_store(made["compromise"], "where verifiers hear of it, and where the epoch is counted, if not in the ring")
+    add_store(made["jwks"], "where the epoch is counted, if not in the ring")
+    for name in ("compromise", "jwks"):
+        add_issuer(made[name], "whose epochs the store counts, if the ring does not")
     made["jwks"].add_argument("--out", metavar="FILE", help="write it here, in one step; else to standard output")
 
 
@@ -104,24 +109,8 @@ def run(arguments: argparse.Namespace) -> int:
         "prune": _prune,
         "jwks": _jwks,
     }
-    from jotgate.errors import JotgateError
-
-    try:
+    with directory_kept_back(arguments):
         return actions[arguments.action](arguments)
-    except JotgateError as error:
-        _keep_back_the_directory(error, arguments)
-        raise
-
-
-def _keep_back_the_directory(error: Exception, arguments: argparse.Namespace) -> None:
-    """Take the directory out of an error of the library where a secret may have been given in its place."""
-    if shown_path(arguments.directory) is None:
-        from pathlib import Path
-
-        from jotgate.keys.files import quoted
-
-        path = quoted(Path(arguments.directory).absolute())
-        error.args = (str(error.args[0]).replace(path, "DIR"), *error.args[1:])
 
 
 def _refuse_other_algorithms(name: str | None) -> None:
@@ -146,7 +135,7 @@ def _init(arguments: argparse.Namespace) -> int:
 
     _refuse_other_algorithms(arguments.alg)
     if RingStore(arguments.directory).exists():
-        raise UsageError(f"{_shown(arguments)} has a key ring already; nothing was changed")
+        raise UsageError(f"{shown_directory(arguments)} has a key ring already; nothing was changed")
     ring = KeyRing(
         arguments.directory,
         create=True,
@@ -182,7 +171,7 @@ def _adopted(path: str, alg: str | None) -> Any:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    ring = _opened(arguments)
+    ring = opened(arguments)
     problems = ring.problems()
     show(ring, arguments, more={"problems": problems})
     states = {record.kid: record.state for record in ring.keys}
@@ -199,7 +188,7 @@ def _rotate(arguments: argparse.Namespace) -> int:
 
     if arguments.if_due is not None:
         return _maintain(arguments)
-    ring = _opened(arguments, makes_keys=True)
+    ring = _opened_to_make(arguments)
     if ring.may_rotate_at is None:
         raise UsageError(f"no key waits: {MAINTAIN}{password_option(ring)} makes one")
     try:
@@ -233,11 +222,11 @@ def _maintain(arguments: argparse.Namespace) -> int:
     if arguments.if_due < 1:
         raise UsageError("--if-due takes a number of days, at least 1")
     every = arguments.if_due * _DAY_SECONDS
-    ring = _opened(arguments)
+    ring = opened(arguments)
     ready = ring.may_rotate_at
     signs_since = next((record.active_from or 0 for record in ring.keys if record.state == "active"), 0)
     if ready is None or now() >= max(ready, signs_since + every):
-        _refuse_locked(ring, arguments, "rotate")
+        refuse_locked(ring, arguments, "rotate")
     did = ring.maintain(rotate_every=every)
     said = ["not due; nothing to rotate" if did.rotated_to is None else "rotated"]
     if did.made_next is not None:
@@ -250,45 +239,43 @@ def _maintain(arguments: argparse.Namespace) -> int:
 
 def _stage(arguments: argparse.Namespace) -> int:
     _refuse_other_algorithms(arguments.alg)
-    ring = _opened(arguments, makes_keys=True)
+    ring = _opened_to_make(arguments)
     ring.stage(arguments.alg)
     return show(ring, arguments, done=True, said="staged")
 
 
 def _prune(arguments: argparse.Namespace) -> int:
-    ring = _opened(arguments)
+    ring = opened(arguments)
     removed = ring.prune()
     return show(ring, arguments, done=bool(removed), said=f"removed {', '.join(map(printable, removed)) or 'nothing'}")
 
 
 def _compromise(arguments: argparse.Namespace) -> int:
-    ring = _opened(arguments)
-    states = {record.kid: record.state for record in ring.keys}
-    if arguments.kid not in states and all(each.kid != arguments.kid for each in ring.distrusted):
-        raise UsageError("the ring has no such key; jotgate keys list shows those it has")
-    if states.get(arguments.kid) == "active" and ring.may_rotate_at is None:
-        _refuse_locked(ring, arguments, "drop the key", "no key waits in its place, so one must be made, and ")
-    report = ring.compromise(arguments.kid)
-    screen = Screen()
-    if arguments.json:
-        derived = ("residual_seconds", "active_was_published_long_enough")
-        screen.json_line(report._asdict() | {name: getattr(report, name) for name in derived})
-        return EXIT_OK
-    for line in told(report, ring):
-        screen.line(line)
-    return EXIT_OK
+    from jotgate.cli.compromise import end_the_key
+
+    return end_the_key(arguments)
 
 
 def _jwks(arguments: argparse.Namespace) -> int:
+    ring = opened(arguments, reading=True)
+    if epoch_of(ring) is None and is_named(arguments):
+        with revocations_of(arguments) as revocations:
+            return _write_jwks(counted_in_the_store(ring, revocations, arguments, reading=True), arguments)
+    return _write_jwks(ring, arguments)
+
+
+def _write_jwks(ring: KeyRing, arguments: argparse.Namespace) -> int:
     from jotgate.errors import PolicyError, StoreUnavailableError
     from jotgate.keys.public_document import PublicDocument
     from jotgate.keys.publish import write_jwks
 
-    ring = _opened(arguments, reading=True)
     if epoch_of(ring) is None:
+        if is_named(arguments):
+            raise StoreUnavailableError("the store that counts the epochs of this ring does not answer")
         raise UsageError(
             "the epochs of this ring are counted elsewhere, and a document without the epoch would let verifiers "
-            "accept what was taken back: publish from the issuer's own process, with jwks_app or write_jwks"
+            "accept what was taken back: name the store with --store, or publish from the issuer's own process, with "
+            "jwks_app or write_jwks"
         )
     if arguments.out is None:
         document = json.loads(PublicDocument(ring).current().body)
@@ -304,32 +291,8 @@ def _jwks(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _opened(arguments: argparse.Namespace, *, reading: bool = False, makes_keys: bool = False) -> KeyRing:
-    from jotgate.cli.keyfiles import password_from
-    from jotgate.keys.ring import KeyRing
-    from jotgate.keys.ring_store import RingStore
-
-    if not RingStore(arguments.directory).exists():
-        raise UsageError(f"{_shown(arguments)} has no key ring; jotgate keys init makes one")
-    passphrase = None if reading else password_from(arguments.password_env)
-    ring = KeyRing(arguments.directory, check_keys=False)
-    if passphrase is not None:
-        if ring.protection == "none":
-            raise UsageError("the ring is not encrypted: leave --password-env out")
-        if ring.protection not in LOCKED:
-            raise UsageError("the private keys of this ring have no passphrase: leave --password-env out")
-        ring = KeyRing(arguments.directory, passphrase=passphrase, check_keys=False)
-    if makes_keys:
-        _refuse_locked(ring, arguments, "rotate" if arguments.action == "rotate" else "stage a key")
+def _opened_to_make(arguments: argparse.Namespace) -> KeyRing:
+    """Open a ring that is about to make a key."""
+    ring = opened(arguments)
+    refuse_locked(ring, arguments, "rotate" if arguments.action == "rotate" else "stage a key")
     return ring
-
-
-def _refuse_locked(ring: KeyRing, arguments: argparse.Namespace, do: str, because: str = "") -> None:
-    """Refuse what needs private keys that are encrypted by what was not given."""
-    if ring.protection != "none" and arguments.password_env is None:
-        raise UsageError(because + LOCKED.get(ring.protection, _KEPT_BY_THE_ISSUER.format(do=do)))
-
-
-def _shown(arguments: argparse.Namespace) -> str:
-    shown = shown_path(arguments.directory)
-    return "the directory" if shown is None else printable(shown)

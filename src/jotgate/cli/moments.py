@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from datetime import UTC, datetime
 from typing import TypeGuard
@@ -12,6 +13,8 @@ _DURATION = re.compile(r"(?:[0-9]+[smhdw]){1,5}|[0-9]+", re.ASCII)
 _PIECE = re.compile(r"([0-9]+)([smhdw]?)", re.ASCII)
 LATEST_NUMERIC_DATE = 253402300799
 _LONGEST_SECONDS = 100 * 365 * 86400
+_MOST_DIGITS = 12
+_FIRST_YEAR = 1970
 
 
 def duration(text: str) -> int:
@@ -39,6 +42,34 @@ def lifetime(text: str) -> int:
     if not seconds:
         raise argparse.ArgumentTypeError("must be more than 0 seconds")
     return seconds
+
+
+def moment(text: str, now: float) -> int:
+    """Read a point in time: Unix seconds, ``2026-11-24T15:00:00Z``, or a duration from now such as ``15m``.
+
+    Args:
+        text: What was written. Digits alone are Unix seconds.
+        now: The Unix time that durations count from.
+
+    Returns:
+        Unix seconds, rounded up.
+
+    Raises:
+        argparse.ArgumentTypeError: For anything else, also a date without its zone.
+    """
+    if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and int(text) <= LATEST_NUMERIC_DATE:
+        return int(text)
+    if text[-1:] in _UNITS:
+        return math.ceil(now) + duration(text)
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        read = None
+    if read is not None and read.tzinfo is not None and read.year > _FIRST_YEAR:
+        return math.ceil(read.timestamp())
+    raise argparse.ArgumentTypeError(
+        "write a time as Unix seconds, like 2026-11-24T15:00:00Z, or from now like 15m or 1h30m"
+    )
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

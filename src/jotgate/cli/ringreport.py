@@ -12,29 +12,45 @@ from jotgate.cli.terminal import Screen, printable
 if TYPE_CHECKING:
     import argparse
 
+    from jotgate.incident import IncidentReport
     from jotgate.keys.ring import Compromise, KeyRecord, KeyRing
 
 LOCKED = {
     "passphrase": "the private keys are encrypted: name the variable that has the passphrase with --password-env",
 }
 MAINTAIN = "jotgate keys rotate DIR --if-due 90"
+_WIDEST = 98
+_STATE_STYLES = {"done": "green", "failed": "red", "left_out": "yellow"}
 
 
-def told(report: Compromise, ring: KeyRing) -> list[str]:
-    """Say what a compromise did, what it could not do, and what to do next."""
-    epoch = (
-        f"epoch {report.epoch} has begun: every token issued before is refused"
-        if report.epoch is not None
-        else "the epoch is counted elsewhere and has NOT advanced: have the issuer call maintain() now"
-    )
+def show_incident(report: IncidentReport, ring: KeyRing | None, *, as_json: bool) -> None:
+    """Say what was done about a key that got out, what is out of reach, and what to do next."""
+    screen = Screen()
+    if as_json:
+        screen.json_line(report.as_dict())
+        return
+    for step in report.steps:
+        state = screen.style(step.state.replace("_", " ").ljust(8), _STATE_STYLES[step.state])
+        first, *rest = step.message.split("; ") if len(step.message) > _WIDEST else [step.message]
+        screen.line(f"{state}  {step.name.ljust(8)}  {printable(first)}")
+        for part in rest:
+            screen.line(f"{' ' * 20}{printable(part)}")
+        advice = _no_key_waits(ring) if step.name == "drop" and step.state == "done" and step.advice else step.advice
+        if advice:
+            screen.line(f"{' ' * 20}{screen.style('to do:', 'dim')} {printable(advice)}")
+    if report.dropped is not None:
+        for line in _out_of_reach(report.dropped):
+            screen.line(line)
+    if not report.complete:
+        screen.line(screen.style("not complete: run it again, what is done stays done", "red"))
+
+
+def _out_of_reach(report: Compromise) -> list[str]:
     lines = [
-        f"dropped {report.alg} key {printable(report.kid)} ({report.was}) for ever, at {utc(report.at)}",
-        f"  {printable(report.active_kid)} signs; {_waiting(report, ring)} waits",
-        f"  {epoch}",
-        "residual exposure",
+        f"dropped at {utc(report.at)}; what is out of reach",
         f"  other people's JWKS caches may hold the key for {how_long(report.residual_seconds)}, until "
         f"{utc(report.residual_until)}",
-        "  a verifier of Jotgate's that cannot reach your JWKS holds it for its lifetime and max_stale",
+        "  a verifier without your store that cannot reach your JWKS holds it for its lifetime and max_stale",
     ]
     if report.refused_until is None:
         lines.append("  the key that signs now was published long enough: they have it")
@@ -49,12 +65,10 @@ def told(report: Compromise, ring: KeyRing) -> list[str]:
     ]
 
 
-def _waiting(report: Compromise, ring: KeyRing) -> str:
-    if report.next_kid is not None:
-        return printable(report.next_kid)
-    if ring.protection in ("none", *LOCKED):
-        return f"no key ({MAINTAIN}{password_option(ring)} makes one)"
-    return "no key (the issuer's maintain() makes one)"
+def _no_key_waits(ring: KeyRing | None) -> str:
+    if ring is not None and ring.protection in ("none", *LOCKED):
+        return f"{MAINTAIN}{password_option(ring)} makes a key that waits"
+    return "the issuer's maintain() makes a key that waits"
 
 
 def password_option(ring: KeyRing) -> str:

@@ -13,6 +13,11 @@ _ARGUMENT = re.compile(
 )
 # These stand only where they mean themselves.
 _SETTING = re.compile(r"\b(?:publish_ahead|token_lifetime|cache_time|allow_short_times)\b")
+_GIVEN = (
+    ("allow_http=True", "--allow-http"),
+    ("allow_data_loss=True", "--allow-data-loss"),
+    ("replicas=", "--replicas"),
+)
 # By a name of the library that stands in its advice, what takes the advice's place.
 _ADVICE = (
     (re.compile(r"algorithms="), ": allow only one of them with --alg"),
@@ -30,7 +35,8 @@ def for_the_command_line(message: str) -> str:
     Returns:
         The message with options in place of arguments, and without the advice that only a program can follow.
     """
-    message = message.replace("allow_http=True", "--allow-http")
+    for argument_of_ours, option_of_ours in _GIVEN:
+        message = message.replace(argument_of_ours, option_of_ours)
     message = _SETTING.sub(lambda name: f"--{name[0].replace('_', '-')}", message)
     argument = _ARGUMENT.match(message)
     if argument:

@@ -21,14 +21,17 @@ _LARGEST_BYTES = 4 << 20
 _LOCK_TRIES, _LOCK_PAUSE_SECONDS = 1000, 0.01
 
 
-def require_posix() -> None:
+def require_posix(what: str = "a key ring") -> None:
     """Refuse a system without POSIX file locks and modes.
+
+    Args:
+        what: What needs them, for the error.
 
     Raises:
         PolicyError: ``invalid_policy``.
     """
     if os.name != "posix":
-        raise PolicyError("a key ring in a directory needs POSIX file locks and modes, which this system has not")
+        raise PolicyError(f"{what} in a directory needs POSIX file locks and modes, which this system has not")
 
 
 def quoted(path: Path) -> str:
@@ -77,12 +80,15 @@ def check_private_directory(path: Path) -> None:
     _check_owner(found, f"the directory {quoted(path)}", f"chmod 700 {quoted(path)}")
 
 
-def read_private(path: Path, what: str, *, if_open: str = "") -> tuple[bytes, os.stat_result]:
+def read_private(
+    path: Path, what: str, *, where: str = "in the ring", if_open: str = ""
+) -> tuple[bytes, os.stat_result]:
     """Read a file that nobody else can read.
 
     Args:
         path: Of the file.
         what: What it is, for errors.
+        where: Where it is, for the same.
         if_open: What to do besides ``chmod`` if others could read it.
 
     Returns:
@@ -103,7 +109,7 @@ def read_private(path: Path, what: str, *, if_open: str = "") -> tuple[bytes, os
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise InvalidKeyError(f"{what} is not a regular file")
-        _check_owner(found, what, f"chmod 600 {path.name} in the ring{if_open}")
+        _check_owner(found, what, f"chmod 600 {path.name} {where}{if_open}")
         if found.st_size > _LARGEST_BYTES:
             raise InvalidKeyError(f"{what} is larger than {_LARGEST_BYTES >> 20} MiB")
         with open(descriptor, "rb", closefd=False) as stream:
@@ -211,12 +217,14 @@ class WriterLock:
 
     Args:
         path: A file that is made if it is not there, and never removed.
+        what: What is written to, for errors.
     """
 
-    __slots__ = ("_descriptor", "_path", "_threads")
+    __slots__ = ("_descriptor", "_path", "_threads", "_what")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, what: str = "the key ring") -> None:
         self._path = path
+        self._what = what
         self._threads = threading.Lock()
         self._descriptor: int | None = None
 
@@ -224,7 +232,7 @@ class WriterLock:
         import fcntl
 
         if not self._threads.acquire(timeout=_LOCK_TRIES * _LOCK_PAUSE_SECONDS):
-            raise StoreUnavailableError("another thread is writing to the key ring, and does not end")
+            raise StoreUnavailableError(f"another thread is writing to {self._what}, and does not end")
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(self._path, flags, PRIVATE_FILE)
@@ -235,11 +243,11 @@ class WriterLock:
                     return
                 except BlockingIOError:
                     threading.Event().wait(_LOCK_PAUSE_SECONDS)
-            raise StoreUnavailableError("another process is writing to the key ring, and does not end")
+            raise StoreUnavailableError(f"another process is writing to {self._what}, and does not end")
         except BaseException as error:
             self.__exit__(None, None, None)
             if isinstance(error, OSError):
-                raise unavailable("lock the key ring", error) from None
+                raise unavailable(f"lock {self._what}", error) from None
             raise
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:

@@ -6,7 +6,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from .._clock import monotonic_ns_now, now
+from .._clock import now
+from ..errors import PolicyError
+from ..keys.feed import survive_forks
+from .encoding import check_rules, new_mark
 from .protocol import Changes, Finding, Position, Snapshot
 from .rules import NEVER, Rule, RuleKey, joined
 
@@ -14,26 +17,51 @@ _PORTION = 1000
 
 
 class MemoryStore:
-    """A ``Store`` in memory.
+    """A ``Store`` in memory. A forked child has a copy, which goes its own way.
 
     Args:
         history: How many changes are kept for those who follow; who falls behind by more reads everything again.
+
+    Raises:
+        PolicyError: ``invalid_policy``: an option out of range.
     """
 
-    __slots__ = ("_changed", "_first", "_groups", "_history", "_log", "_records", "_rules")
+    __slots__ = (
+        "__weakref__",
+        "_changed",
+        "_first",
+        "_groups",
+        "_history",
+        "_kept",
+        "_log",
+        "_mark",
+        "_records",
+        "_rules",
+        "_writes",
+    )
 
     timeout = 1.0
 
     def __init__(self, history: int = 100_000) -> None:
-        self._changed = threading.Condition()
+        if history < 1:
+            raise PolicyError("history must be at least 1")
+        self._changed = threading.Condition(threading.Lock())
         self._history = history
         self._log: list[Rule] = []
         self._first = 0  # how many changes were left out of the log
+        self._mark = new_mark()
         self._rules: dict[RuleKey, Rule] = {}
         self._records: dict[str, tuple[bytes, int]] = {}
         self._groups: dict[str, dict[str, int]] = {}
+        self._writes = self._kept = 0  # since what has run out was removed, and what was kept then
+        survive_forks(self)
+
+    def _forked(self) -> None:
+        self._changed = threading.Condition(threading.Lock())
+        self._mark = new_mark()
 
     def write(self, rules: Sequence[Rule]) -> None:
+        check_rules(rules)
         with self._changed:
             self._write(rules)
 
@@ -48,13 +76,24 @@ class MemoryStore:
             dropped = len(self._log) - self._history
             del self._log[:dropped]
             self._first += dropped
-            self._forget_old()
+        self._sweep(len(rules))
         self._changed.notify_all()
 
-    def _forget_old(self) -> None:
+    def _sweep(self, writes: int) -> None:
+        """Remove what has run out, once as much was written as was kept the last time."""
+        self._writes += writes
+        if self._writes < _PORTION + self._kept:
+            return
         moment = now()
-        for key in [key for key, rule in self._rules.items() if rule.until <= moment]:
-            del self._rules[key]
+        self._rules = {key: rule for key, rule in self._rules.items() if rule.until > moment}
+        self._records = {name: record for name, record in self._records.items() if record[1] > moment}
+        alive = {
+            group: {member: until for member, until in members.items() if until > moment}
+            for group, members in self._groups.items()
+        }
+        self._groups = {group: members for group, members in alive.items() if members}
+        self._writes = 0
+        self._kept = len(self._rules) + len(self._records) + sum(map(len, self._groups.values()))
 
     def advance_epoch(self, issuer: str) -> int:
         with self._changed:
@@ -72,18 +111,16 @@ class MemoryStore:
             return Snapshot(self._position(), _portions(list(self._rules.values())))
 
     def changes(self, since: Position, wait: float) -> Changes | None:
-        deadline = monotonic_ns_now() + int(wait * 1e9)
-        with self._changed:
+        try:
             at = int(since.place)
-            while at == self._first + len(self._log) and monotonic_ns_now() < deadline:
-                self._changed.wait((deadline - monotonic_ns_now()) / 1e9)
-            if not self._first <= at <= self._first + len(self._log) or since.mark != self._mark:
+        except ValueError:
+            return None
+        with self._changed:
+            if wait > 0:
+                self._changed.wait_for(lambda: since != self._position(), wait)
+            if since.mark != self._mark or not self._first <= at <= self._first + len(self._log):
                 return None
             return Changes(self._position(), tuple(self._log[at - self._first :]))
-
-    @property
-    def _mark(self) -> str:
-        return f"{id(self):x}"
 
     def _position(self) -> Position:
         return Position(str(self._first + len(self._log)), self._mark)
@@ -101,12 +138,14 @@ class MemoryStore:
             if self._read(name) != old:
                 return False
             self._records[name] = new, until
+            self._sweep(1)
             return True
 
     def join(self, group: str, member: str, until: int) -> None:
         with self._changed:
             members = self._groups.setdefault(group, {})
             members[member] = max(until, members.get(member, 0))
+            self._sweep(1)
 
     def leave(self, group: str, member: str) -> None:
         with self._changed:

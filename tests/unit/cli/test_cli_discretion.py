@@ -177,6 +177,10 @@ def bases(command, jwks, tmp_path):
         "jwks": [[], ["show"], ["show", jwks], ["diff", jwks], ["lint", jwks, "junk"], ["thumbprint", "--json"]],
         "doctor": [[], ["https://127.0.0.1:1/"]],
         "keys": [[], ["init", "none", "--alg", "HS256"], ["rotate", "none"], ["compromise", "none", "x"]],
+        "compromise": [[], ["--ring", "none", "--kid", "x"], ["--thumbprint", "x"]],
+        "revoke": [[], ["--subject", "x"], ["--jti", "x", "--until", "1h"], ["--key", "x", "--store", "sqlite:none"]],
+        "sessions": [[], ["list", "--issuer", "i"], ["end", "--issuer", "i", "--subject", "x", "--all"]],
+        "store": [[], ["check"], ["check", "sqlite:none"]],
         "demo": [[]],
         "bench": [[]],
     }[command]

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from jotgate.cli.moments import duration, from_now, how_long, in_milliseconds, lifetime, utc
+from jotgate.cli.moments import duration, from_now, how_long, in_milliseconds, lifetime, moment, utc
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,43 @@ def test_a_lifetime_is_longer_than_nothing():
     for text in ("0", "0m", "soon"):
         with pytest.raises(argparse.ArgumentTypeError):
             lifetime(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0),
+        ("1700000900", 1700000900),
+        ("253402300799", 253402300799),
+        ("15m", 1700000901),
+        ("1h30m", 1700005401),
+        ("2023-11-14T22:13:20Z", 1700000000),
+        ("2023-11-15T00:13:20.1+02:00", 1700000001),
+    ],
+)
+def test_points_in_time(text, seconds):
+    assert moment(text, 1_700_000_000.5) == seconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "soon",
+        "m",
+        "-1",
+        "1.5",
+        "253402300800",
+        "9" * 20,
+        "2023-11-14",
+        "2023-11-14T22:13:20",
+        "0001-01-01T00:00Z",
+        "٣",
+    ],
+)
+def test_what_is_no_point_in_time(text):
+    with pytest.raises(argparse.ArgumentTypeError):
+        moment(text, 1_700_000_000)
 
 
 def test_milliseconds_are_told_from_seconds():

@@ -1,0 +1,1 @@
+"""Sessions of users: short access tokens, and refresh tokens that rotate."""

@@ -1,0 +1,61 @@
+"""What a session manager hands out. No ``repr`` shows a token or whom it is about."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .family import Family
+
+
+class Tokens(NamedTuple):
+    """What a client gets. ``repr`` shows no token."""
+
+    access: str
+    """The access token, for the memory of the page."""
+    refresh: str
+    """The refresh token, for a cookie that no script reads."""
+    session: str
+    """The id of the session, the ``sid`` of its access tokens. Not secret."""
+    expires_in: int
+    """Seconds that the access token lives."""
+    refresh_expires_in: int
+    """Seconds until the refresh token is too old, unless it is used before."""
+
+    def __repr__(self) -> str:
+        return f"Tokens(session={self.session!r}, expires_in={self.expires_in})"
+
+
+class SessionInfo(NamedTuple):
+    """A session that lives. ``repr`` shows its id alone."""
+
+    session: str
+    subject: str
+    client_id: str | None
+    audience: str | tuple[str, ...]
+    scope: str | None
+    started: int
+    """Unix second."""
+    refreshed: int
+    """Unix second of the last rotation, or of the start."""
+    expires_at: int
+    """Unix second from which on it is over unless it is refreshed before."""
+    ends_at: int
+    """Unix second from which on it is over, refreshed or not."""
+
+    def __repr__(self) -> str:
+        return f"SessionInfo(session={self.session!r})"
+
+
+def info_of(session: str, family: Family) -> SessionInfo:
+    """Return what there is to know of a session."""
+    return SessionInfo(
+        session,
+        family.subject,
+        family.client_id,
+        family.audience if isinstance(family.audience, str) else tuple(family.audience),
+        family.scope,
+        family.started,
+        family.rotated_ms // 1000,
+        family.idle_until,
+        family.absolute_until,
+    )

@@ -1,0 +1,5 @@
+"""State in Redis or Valkey: one server, Sentinel or Cluster."""
+
+from .store import RedisStore
+
+__all__ = ["RedisStore"]

@@ -1,0 +1,324 @@
+"""The store."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ..._clock import monotonic_ns_now, now
+from ...errors import PolicyError, StoreUnavailableError
+from ...keys.feed import survive_forks
+from ..encoding import check_rules, key_bytes, key_of, name_bytes, name_of, new_mark
+from ..protocol import Changes, Finding, Position, Snapshot
+from ..rules import NEVER, Rule, RuleKey
+from . import scripts
+from .health import admit, findings
+from .links import Command, Links
+from .scripts import Script
+from .target import target_of
+
+_PORTION = 1000
+_SWEEP = 100  # how many rules that have run out go with each write, besides as many as it brings
+_BEAT_SECONDS = 1.0
+_BEAT_LASTS_SECONDS = 86_400
+_WAIT_SHARE = 0.8  # of the timeout: the server's word that replicas are silent still comes in time
+_PLACE = re.compile(r"(\d{1,20})-(\d{1,20})\Z", re.ASCII)
+
+
+class RedisStore:
+    """A ``Store`` in Redis 6.2 or later, or Valkey: for services of more than one machine.
+
+    Every call ends within about `timeout`, however the servers fail: an answer that does not come in time raises, and
+    nothing is tried again. Connecting takes as long at most (for each address that a host name stands for; the
+    resolver's own time is not bounded), and asking Sentinels or the nodes of a cluster who the primary is, half of it.
+
+    A server is looked at whenever a connection to it is made, and refused if it could lose what it was given: if it
+    evicts, always; if it keeps no append-only file, or if it could fail over to a replica that has not acknowledged
+    (Sentinel, Cluster), unless `allow_data_loss`.
+
+    Args:
+        server: ``redis://host:port/db``, ``rediss://`` (TLS), ``unix:///path``,
+            ``redis+sentinel://host:port,host:port/service?db=0`` (with ``sentinel_username`` and ``sentinel_password``
+            in the query if Sentinels want them), ``redis+cluster://host:port,host:port``; or a synchronous client of
+            redis-py or valkey-py, of which the settings are taken, but for its timeouts and retries.
+        namespace: Before every key.
+        timeout: Seconds.
+        replicas: How many must acknowledge each write; also asked about once a second by those who follow, and
+            whenever rules are asked for, so that a primary which has been cut off is not believed.
+        allow_data_loss: Accept what would be refused otherwise. What is lost is noticed: those who follow write it
+            back, and sessions whose state is lost end.
+        history: How many writes are kept for those who follow; who falls behind by more reads everything again.
+
+    Raises:
+        PolicyError: ``invalid_policy``: an option out of range, a URL that is not understood, no redis-py. When first
+            used: a server that must not be.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_acknowledged_ns",
+        "_history",
+        "_keys",
+        "_links",
+        "_namespace",
+        "_replicas",
+        "_timeout",
+    )
+
+    def __init__(
+        self,
+        server: object,
+        *,
+        namespace: str = "jotgate",
+        timeout: float = 0.25,
+        replicas: int = 0,
+        allow_data_loss: bool = False,
+        history: int = 100_000,
+    ) -> None:
+        if not namespace or "{" in namespace or "}" in namespace:
+            raise PolicyError("namespace must not be empty and must not have braces")
+        if not 0.01 <= timeout <= 60:
+            raise PolicyError("timeout must be from 0.01 to 60 seconds")
+        if replicas < 0 or history < 1:
+            raise PolicyError("replicas must be at least 0, and history at least 1")
+        target = target_of(server)
+        self._namespace = name_bytes(namespace)
+        # One slot of a cluster for all rules, so that a script reaches all of it.
+        self._keys = _Keys(b"{%b}:" % self._namespace)
+        self._timeout = timeout
+        self._replicas = replicas
+        self._history = history
+        self._acknowledged_ns = 0
+        self._links = Links(target, timeout, lambda info: admit(info, target.mode, replicas, allow_data_loss))
+        survive_forks(self)
+
+    def _forked(self) -> None:
+        self._links.forked()
+
+    @property
+    def timeout(self) -> float:
+        """Seconds after which a call gives up."""
+        return self._timeout
+
+    def write(self, rules: Sequence[Rule]) -> None:
+        check_rules(rules)
+        if rules:
+            numbers = [part for rule in rules for part in (key_bytes(rule.key), rule.value, rule.until)]
+            keys = self._keys
+            self._change(
+                scripts.WRITE,
+                (keys.until, keys.values, keys.log),
+                (self._history, new_mark(), _SWEEP + len(rules), *numbers),
+            )
+
+    def advance_epoch(self, issuer: str) -> int:
+        keys = self._keys
+        key = key_bytes(RuleKey("epoch", issuer, ""))
+        arguments = (self._history, new_mark(), key, NEVER)
+        return int(self._change(scripts.ADVANCE_EPOCH, (keys.until, keys.values, keys.log), arguments))
+
+    def rules(self, keys: Sequence[RuleKey]) -> list[Rule | None]:
+        wanted = (scripts.RULES, (self._keys.until, self._keys.values), tuple(map(key_bytes, keys)))
+        found = self._believe(*wanted, must=True)
+        times = zip(keys, found[::2], found[1::2], strict=True)
+        return [Rule(*key, int(value), int(until)) if until else None for key, until, value in times]
+
+    def snapshot(self) -> Snapshot:
+        keys = self._keys
+        (answer,), run_id = self._run([(scripts.POSITION, (keys.until, keys.log), (new_mark(),))], believe=True)
+        place, mark = answer
+        return Snapshot(Position(place.decode(), mark.decode()), self._portions(run_id))
+
+    def _portions(self, run_id: str) -> Iterator[Sequence[Rule]]:
+        # What is there from the first portion to the last is met, as long as it is one server: to another one, also to
+        # the same after a restart, the cursor says nothing.
+        cursor = b"0"
+        while True:
+            wanted = (scripts.PORTION, (self._keys.until, self._keys.values), (cursor, _PORTION))
+            ((cursor, *found),), _ = self._run([wanted], run_id=run_id)
+            if found:
+                times = zip(found[::3], found[1::3], found[2::3], strict=True)
+                yield [Rule(*key_of(key), int(value), int(until)) for key, until, value in times]
+            if cursor == b"0":
+                return
+
+    def changes(self, since: Position, wait: float) -> Changes | None:
+        found = self._since(since)
+        while found is not None and not found.rules and wait > 0:
+            # Only to be woken: what is there is read in one step with the look whether the position still is.
+            block = min(wait, _BEAT_SECONDS)
+            command: Command = (
+                "XREAD",
+                *("BLOCK", max(1, round(block * 1000)), "COUNT", 1, "STREAMS", self._keys.log, since.place),
+            )
+            self._links.exchange(self._keys.log, [command], patience=block)
+            wait -= block
+            found = self._since(since)
+        return found
+
+    def _since(self, position: Position) -> Changes | None:
+        rules: list[Rule] = []
+        while True:
+            if not _is_place(position.place):
+                return None
+            arguments = (position.place, name_bytes(position.mark), _PORTION)
+            entries = self._believe(scripts.CHANGES, (self._keys.until, self._keys.log), arguments)
+            if entries is None:
+                return None
+            for place, fields in entries:
+                position = Position(place.decode(), fields[1].decode())
+                rules += _unpacked(fields[3] if len(fields) > 3 else b"")
+            if len(entries) < _PORTION:
+                return Changes(position, tuple(rules))
+
+    def read(self, name: str) -> bytes | None:
+        key = self._record(name)
+        # A plain GET would be answered by a replica, too.
+        ((value,), _) = self._links.exchange(key, [("GETEX", key)])
+        found: bytes | None = value
+        return found
+
+    def swap(self, name: str, old: bytes | None, new: bytes, until: int) -> bool:
+        there = (0, b"") if old is None else (1, old)
+        return bool(self._change(scripts.SWAP, (self._record(name),), (*there, new, until)))
+
+    def join(self, group: str, member: str, until: int) -> None:
+        self._change(scripts.JOIN_GROUP, (self._group(group),), (name_bytes(member), until))
+
+    def leave(self, group: str, member: str) -> None:
+        key = self._group(group)
+        self._links.exchange(key, [("ZREM", key, name_bytes(member))])
+
+    def members(self, group: str) -> list[str]:
+        ((found,), _) = self._run([(scripts.MEMBERS, (self._group(group),), ())])
+        return [name_of(member) for member in found]
+
+    def now(self) -> float:
+        (((seconds, microseconds),), _) = self._links.exchange(self._keys.log, [("TIME",)])
+        return int(seconds) + int(microseconds) / 1e6
+
+    def check(self) -> list[Finding]:
+        """Look at the server, also one that would be refused."""
+        keys = self._keys
+        beat = (scripts.BEAT.text, 1, keys.beat, _BEAT_LASTS_SECONDS)
+        try:
+            before = now()
+            info, time, *answers = self._links.look(
+                keys.log,
+                [
+                    ("INFO",),
+                    ("TIME",),
+                    ("CONFIG", "GET", "appendfsync"),
+                    ("ZCARD", keys.until),
+                    ("XLEN", keys.log),
+                    ("EVAL", *beat),
+                    self._wait(),
+                ],
+            )
+            after = now()
+        except StoreUnavailableError as error:
+            return [Finding("reachable", False, f"{error}: look at the server, its address and what is between")]
+        if not isinstance(info, bytes) or isinstance(time, Exception):
+            return [
+                Finding("reachable", False, "the server does not answer INFO or TIME: allow the store's user to ask")
+            ]
+        setting, rules, log, _, acknowledged = (None if isinstance(each, Exception) else each for each in answers)
+        appendfsync = setting[1].decode() if setting else None
+        apart = int(time[0]) + int(time[1]) / 1e6 - (before + after) / 2
+        replicas = (acknowledged or 0, self._replicas)
+        return findings(info, appendfsync, apart, rules or 0, log or 0, replicas)
+
+    def close(self) -> None:
+        """Close the connections that no call uses now. The store can still be used, and makes new ones."""
+        self._links.close()
+
+    def _record(self, name: str) -> bytes:
+        return b"%b:record:%b" % (self._namespace, name_bytes(name))
+
+    def _group(self, name: str) -> bytes:
+        return b"%b:group:%b" % (self._namespace, name_bytes(name))
+
+    def _wait(self) -> Command:
+        return ("WAIT", self._replicas, max(1, int(self._timeout * _WAIT_SHARE * 1000)))
+
+    def _change(self, script: Script, keys: tuple[bytes, ...], arguments: tuple[bytes | str | int, ...]) -> Any:
+        """Run a script that writes, and see to it that enough replicas have what it wrote."""
+        ((answer,), _) = self._run([(script, keys, arguments)], acknowledged=True)
+        return answer
+
+    def _believe(
+        self, script: Script, keys: tuple[bytes, ...], arguments: tuple[bytes | str | int, ...], must: bool = False
+    ) -> Any:
+        """Run a script that reads rules, on a primary whose replicas have acknowledged something lately."""
+        recently = monotonic_ns_now() - self._acknowledged_ns < _BEAT_SECONDS * 1e9
+        ((answer,), _) = self._run([(script, keys, arguments)], believe=must or not recently)
+        return answer
+
+    def _run(
+        self,
+        calls: list[tuple[Script, tuple[bytes, ...], tuple[bytes | str | int, ...]]],
+        *,
+        acknowledged: bool = False,
+        believe: bool = False,
+        run_id: str | None = None,
+    ) -> tuple[list[Any], str]:
+        """Run scripts over one connection.
+
+        Args:
+            calls: Script, keys and arguments each.
+            acknowledged: Replicas must acknowledge what they wrote.
+            believe: Replicas must acknowledge something first.
+            run_id: Only on this server.
+
+        Raises:
+            StoreUnavailableError: ``store_unavailable``: no, no answer, or no acknowledgement.
+        """
+        begun = monotonic_ns_now()
+        raises = bool(self._replicas) and (acknowledged or believe)
+        before = raises and believe
+        if before:
+            calls = [(scripts.BEAT, (self._keys.beat,), (_BEAT_LASTS_SECONDS,)), *calls]
+        for word in ("EVALSHA", "EVAL"):
+            commands: list[Command] = [
+                (word, script.sha if word == "EVALSHA" else script.text, len(keys), *keys, *arguments)
+                for script, keys, arguments in calls
+            ]
+            if raises:
+                commands.insert(1 if before else len(commands), self._wait())
+            answers, run_id = self._links.exchange(calls[-1][1][0], commands, run_id=run_id)
+            if not any(isinstance(answer, Exception) for answer in answers):
+                break
+        if raises:
+            if answers.pop(1 if before else -1) < self._replicas:
+                self._links.lose_trust()
+                raise StoreUnavailableError("fewer replicas than asked for have acknowledged in time")
+            self._acknowledged_ns = begun
+        return answers[1:] if before else answers, run_id or ""
+
+
+class _Keys:
+    """The keys of the rules."""
+
+    __slots__ = ("beat", "log", "until", "values")
+
+    def __init__(self, prefix: bytes) -> None:
+        self.until = prefix + b"until"
+        self.values = prefix + b"values"
+        self.log = prefix + b"log"
+        self.beat = prefix + b"beat"
+
+
+def _is_place(text: str) -> bool:
+    match = _PLACE.match(text)
+    return match is not None and max(map(int, match.groups())) < 2**64
+
+
+def _unpacked(data: bytes) -> Iterator[Rule]:
+    at = 0
+    while at < len(data):
+        value, until, length = struct.unpack_from(">ddI", data, at)
+        at += 20
+        yield Rule(*key_of(data[at : at + length]), int(value), int(until))
+        at += length
