@@ -36,6 +36,7 @@ cdef class RevocationIndex(Shards):
     cdef int number_in(self, Span document, Value issuer) noexcept nogil
     cdef int64_t epoch_of(self, int issuer) noexcept nogil
 
+    cdef int settle(self, bint changed, set keys) except -1
     cdef int number_of(self, bytes issuer) except -1
     cdef object tell(self)
     cdef tuple portion(self, int at, uint64_t serial, uint64_t place, int mark, Py_ssize_t at_most)

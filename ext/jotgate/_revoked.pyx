@@ -36,11 +36,12 @@ cdef enum:
     MOST_NAME_BYTES = 1 << 28
     MOST_ISSUERS = 0xFFFF
     MOST_MARKS = 0xFF
-    ISSUERS_ASIDE = 3               # kinds that are about a claim come first: JTI_RULE, SUB_RULE, SID_RULE
+    CLAIM_KINDS = 3                 # the kinds that are about a claim come first: JTI_RULE, SUB_RULE, SID_RULE
+    MOST_COPIED = 4096              # records, before other threads get the GIL: a quarter of a millisecond
 
 _KINDS = ("jti", "sub", "sid", "epoch", "key")
 _NUMBERS = {kind: number for number, kind in enumerate(_KINDS)}
-cdef int[ISSUERS_ASIDE] CLAIM_OF
+cdef int[CLAIM_KINDS] CLAIM_OF
 CLAIM_OF[0], CLAIM_OF[1], CLAIM_OF[2] = <int>JTI, <int>SUB, <int>SID
 
 
@@ -124,7 +125,7 @@ cdef class RevocationIndex(Shards):
             issuer = self.number_in(document, values[<int>ISS])
             if issuer < 0:
                 return UNDECIDED
-        for kind in range(ISSUERS_ASIDE):
+        for kind in range(CLAIM_KINDS):
             value = values[CLAIM_OF[kind]]
             if value.kind != STRING:
                 continue
@@ -201,7 +202,8 @@ cdef class RevocationIndex(Shards):
             mark: That of the snapshot of a store that they are part of; 0 for others.
 
         Returns:
-            int: How many said something new.
+            int: How many said something new. Then the generation has moved on: once, or where much had to be copied in
+            steps.
 
         Raises:
             TypeError: One is not five things of the right types; nothing was changed.
@@ -209,12 +211,12 @@ cdef class RevocationIndex(Shards):
         """
         cdef Fact fact
         cdef Py_ssize_t news = 0
-        cdef int said
         cdef int64_t now_s = wall_ns() // NANOSECONDS
         cdef bytes name
+        cdef bint changed = False
         if not 0 <= mark <= MOST_MARKS:
             raise ValueError("there is no such mark")
-        distrusted = []
+        keys = set()
         try:
             for kind, issuer, written, value, until in [read_rule(rule) for rule in rules]:
                 fact.until = until
@@ -226,21 +228,31 @@ cdef class RevocationIndex(Shards):
                 fact.name = span_of(name)
                 fact.value = value
                 fact.mark = <uint8_t>mark
-                said = self.enter(&fact)
-                news += said > 0
-                if said and kind == KEY_RULE:
-                    distrusted.append(name.decode("utf-8"))
-                if said == 2:                          # the GIL was held for long enough
+                if self.enter(&fact):
+                    news += 1
+                    changed = True
+                if kind == KEY_RULE:
+                    keys.add(name.decode("utf-8"))
+                if self._copied >= MOST_COPIED:        # the GIL was held for long enough
+                    self.settle(changed, keys)
+                    changed = False
+                    keys = set()
                     with nogil:
                         pass
         finally:
-            if news:
-                if distrusted:
-                    self.distrusted |= set(distrusted)
-                self.generation += 1
-        if distrusted:
-            self.tell()
+            self.settle(changed, keys)
         return news
+
+    cdef int settle(self, bint changed, set keys) except -1:
+        """Let what was entered be seen, before anybody else can run and find nothing new in it."""
+        self._copied = 0
+        if changed:
+            self.generation += 1
+        if keys:
+            if not keys <= self.distrusted:
+                self.distrusted |= keys
+            self.tell()                                # of known ones too: who entered them may not be so far yet
+        return 0
 
     def revoke(self, token_id, until):
         """Refuse every token with this ``jti`` from now on, whoever issued it.
@@ -290,7 +302,7 @@ cdef class RevocationIndex(Shards):
             raise interrupt
 
     def _watch(self, watcher):
-        """Call a bound method, held weakly, each time a key is distrusted, on whatever thread enters it."""
+        """Call a bound method, held weakly, each time a rule about a key is merged, on whatever thread does it."""
         self._unwatch(watcher)
         self._watchers = [*self._watchers, WeakMethod(watcher)]
 
@@ -352,6 +364,8 @@ cdef class RevocationIndex(Shards):
             found, at, serial, place = self.portion(at, serial, place, mark, at_most)
             if found:
                 yield found
+            with nogil:                                # a shard without any takes a while, too
+                pass
 
     cdef tuple portion(self, int at, uint64_t serial, uint64_t place, int mark, Py_ssize_t at_most):
         """Rules of one shard from a place on, and where to go on; from its beginning if another has taken its place."""

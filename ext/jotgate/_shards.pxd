@@ -64,6 +64,7 @@ cdef struct Shard:
 cdef class Shards:
     cdef Shard* _shards[SHARDS]     # by the top bits of the hash; NULL: nothing yet
     cdef Tally _tally
+    cdef uint32_t _copied           # records, since a writer last looked: more than a few hold up other threads
     cdef int _hand                  # the shard that is swept next
     cdef int _era                   # 0 or 1: where new readers are counted
     cdef int _readers[2]
@@ -73,7 +74,7 @@ cdef class Shards:
     cdef int add_reader(self) noexcept                     # the era, for drop_reader
     cdef void drop_reader(self, int era) noexcept
     cdef void free_outdated(self) noexcept
-    cdef int enter(self, Fact* fact) except -1
+    cdef bint enter(self, Fact* fact) except -1
     cdef int renew(self, int at, const Fact* room_for) except -1
     cdef int sweep_next(self) except -1
     cdef void clear_marks(self) noexcept

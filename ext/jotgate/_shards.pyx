@@ -110,31 +110,35 @@ cdef inline bint is_about(const Record* record, const Fact* wanted) noexcept nog
     )
 
 
-cdef uint32_t place_of(const Shard* shard, const Fact* wanted, uint64_t hash) noexcept nogil:
-    """Where the record is, or the free place where it belongs; there always is one."""
+cdef inline Record* record_of(const Shard* shard, uint64_t word) noexcept nogil:
+    return NULL if word == 0 else <Record*>(shard.records + (<uint32_t>word - 1))
+
+
+cdef Record* record_at(const Shard* shard, uint32_t place) noexcept nogil:
+    return record_of(shard, load_word_published(&shard.places[place]))
+
+
+cdef Record* search(const Shard* shard, const Fact* wanted, uint64_t hash, uint32_t* place) noexcept nogil:
+    """The record and its place, or NULL and the free place where it belongs; there always is one.
+
+    Each place is read once: one that was free may have another record a moment later.
+    """
     cdef uint32_t tag = <uint32_t>hash
     cdef uint32_t at = first_place(shard, tag)
-    cdef uint64_t place
+    cdef uint64_t word
     while True:
-        place = load_word_published(&shard.places[at])
-        if place == 0:
-            return at
-        if place >> 32 == tag and is_about(<const Record*>(shard.records + (<uint32_t>place - 1)), wanted):
-            return at
+        word = load_word_published(&shard.places[at])
+        if word == 0 or (word >> 32 == tag and is_about(record_of(shard, word), wanted)):
+            place[0] = at
+            return record_of(shard, word)
         at += 1
         if at == shard.room:
             at = 0
 
 
-cdef Record* record_at(const Shard* shard, uint32_t place) noexcept nogil:
-    cdef uint64_t word = load_word_published(&shard.places[place])
-    return NULL if word == 0 else <Record*>(shard.records + (<uint32_t>word - 1))
-
-
 cdef const Record* find_in(const Shard* shard, const Fact* wanted, uint64_t hash) noexcept nogil:
-    if shard == NULL:
-        return NULL
-    return record_at(shard, place_of(shard, wanted, hash))
+    cdef uint32_t place
+    return NULL if shard == NULL else search(shard, wanted, hash, &place)
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------
@@ -148,8 +152,8 @@ cdef bint has_room(const Shard* shard, const Fact* fact) noexcept nogil:
 
 
 cdef void put(Shard* shard, const Fact* fact, uint64_t hash) noexcept nogil:
-    cdef uint32_t at = place_of(shard, fact, hash)
-    cdef Record* before = record_at(shard, at)
+    cdef uint32_t at
+    cdef Record* before = search(shard, fact, hash, &at)
     cdef Record* made = <Record*>(shard.records + shard.used)
     made.until = fact.until
     made.shape = <uint32_t>fact.name.size << 3 | <uint32_t>fact.kind
@@ -277,30 +281,28 @@ cdef class Shards:
             self._era = before
             before = 1 - before
 
-    cdef int enter(self, Fact* fact) except -1:
-        """Join one. 0: it said nothing new; 2: it did, and a shard was written anew for it; else 1."""
+    cdef bint enter(self, Fact* fact) except -1:
+        """Join one; whether it said anything new."""
         cdef uint64_t hash = hash_of(fact)
         cdef int at = <int>(hash >> 58)
         cdef Record* known = <Record*>find_in(self._shards[at], fact, hash)
         cdef Fact old
-        cdef int said = 1
         if known != NULL:
             read_record(known, &old)
             if fact.value <= old.value and fact.until <= old.until:
                 if fact.mark and fact.value == old.value and fact.until == old.until:
                     known.mark = fact.mark
-                return 0
+                return False
             if fact.value < old.value or fact.until < old.until:
                 fact.mark = 0                          # the snapshot does not have all of it
             fact.value = max(fact.value, old.value)
             fact.until = max(fact.until, old.until)
         if not has_room(self._shards[at], fact):
             self.renew(at, fact)
-            said = 2
         if find_in(self._shards[at], fact, hash) == NULL:
             take(counter(&self._tally, fact.issuer, fact.kind), 1)
         put(self._shards[at], fact, hash)
-        return said
+        return True
 
     cdef int renew(self, int at, const Fact* room_for) except -1:
         """Have another shard take the place of this one: without what has run out, and with room for one more."""
@@ -309,6 +311,7 @@ cdef class Shards:
         if made == NULL:
             raise MemoryError
         publish(<void**>&self._shards[at], made)
+        self._copied += made.count
         if old != NULL:
             old.outdated = self._outdated[self._era]
             self._outdated[self._era] = old

@@ -131,11 +131,12 @@ def test_one_that_cannot_be_read_leaves_everything_as_it_was(rule: Any, error: t
 def test_rules_about_more_issuers_than_it_can_number() -> None:
     index = RevocationIndex()
     index.merge([jti("a", issuer=f"i{number}") for number in range(65_535)])
+    before = index.generation
     with pytest.raises(ValueError, match="issuers"):
         index.merge([jti("b"), jti("a", issuer="one more"), jti("c")])
     assert index.merge([jti("b", issuer="i65534")]) == 1
     assert len(index) == 65_537
-    assert index.generation == 3, "one of the three was entered: it has to be looked at"
+    assert index.generation == before + 2, "one of the three was entered: it has to be looked at"
 
 
 # -- what a store has lost
@@ -352,12 +353,13 @@ def test_who_watches_is_told_of_keys_and_of_nothing_else() -> None:
     index.merge([jti("a"), Rule("epoch", "", "", 1, NEVER)])
     assert one.told == 0
     index.merge([Rule("key", "", "t", 0, NEVER), Rule("key", "", "u", 0, NEVER)])
-    index.merge([Rule("key", "", "t", 0, NEVER)])
     assert (one.told, other.told, index.distrusted) == (1, 1, {"t", "u"})
+    assert index.merge([Rule("key", "", "t", 0, NEVER)]) == 0
+    assert one.told == 2, "whoever entered it first may not have told yet"
     index._unwatch(one.tell)
     del other
     index.merge([Rule("key", "", "v", 0, NEVER)])
-    assert one.told == 1
+    assert one.told == 2
 
 
 def test_whatever_happens_in_one_the_others_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
