@@ -21,6 +21,8 @@ cdef extern from "Python.h":
     Py_ssize_t UNICODE_BYTES "sizeof(PyCompactUnicodeObject)"
 
 
+from jotgate._json import check
+
 cdef object _orjson_loads = None
 
 
@@ -45,6 +47,19 @@ cdef object frozen(object value):
 cdef Claims parse(bytes document):
     """A JSON object, read by a parser that is faster than exact; the strict scanner has passed the document."""
     return freeze_members(loads(document))
+
+
+def read(bytes document not None):
+    """Return the members of a JSON object, read-only all the way down.
+
+    Args:
+        document: As somebody else sent it.
+
+    Raises:
+        MalformedTokenError: ``malformed``: it is not one strict JSON object.
+    """
+    check(document)
+    return parse(document)
 
 
 cdef Claims freeze_members(dict members):

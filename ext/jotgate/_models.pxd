@@ -1,3 +1,3 @@
 """Claims as somebody's own class."""
 
-cdef object build_model(object model, bytes payload, dict claims)
+cpdef object build_model(object model, bytes payload, dict claims)

@@ -9,7 +9,14 @@ import sys
 from jotgate.errors import InvalidClaimError, MissingClaimError
 
 
-cdef object build_model(object model, bytes payload, dict claims):
+cpdef object build_model(object model, bytes payload, dict claims):
+    """Return claims as an instance of ``model``; as ``VerifiedToken.into``.
+
+    Args:
+        model: A msgspec ``Struct``, a pydantic model, or a dataclass.
+        payload: The claims as strict JSON.
+        claims: The same, parsed, and nobody else's.
+    """
     if isinstance(model, type):
         # a struct can only exist where msgspec is already imported
         if hasattr(model, "__struct_fields__") and "msgspec" in sys.modules:

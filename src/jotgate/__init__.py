@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .keys.remote import RemoteKeySet
     from .keys.ring import KeyRing
     from .policy import ANY, Policy
+    from .revocation.revocations import Revocations
     from .sessions.manager import SessionManager
     from .token import VerifiedToken
     from .verifier import Verifier
@@ -21,6 +22,7 @@ _HOME = {
     "KeySet": "keys.keyset",
     "Policy": "policy",
     "RemoteKeySet": "keys.remote",
+    "Revocations": "revocation.revocations",
     "SessionManager": "sessions.manager",
     "SigningKey": "keys.key",
     "TokenCache": "_cache",
@@ -39,6 +41,7 @@ __all__ = [
     "KeySet",
     "Policy",
     "RemoteKeySet",
+    "Revocations",
     "SessionManager",
     "SigningKey",
     "TokenCache",

@@ -10,6 +10,7 @@
     |   +-- InvalidSignatureError        bad_signature
     |   +-- RevokedTokenError            revoked
     |   +-- RefreshError                 invalid_grant, invalid_scope, invalid_target      .cause
+    |   +-- InactiveTokenError           inactive
     |   +-- ClaimError                   the signature was valid, a claim is not
     |       +-- MissingClaimError        missing_claim
     |       +-- InvalidClaimError        invalid_claim, wrong_type, wrong_subject, wrong_authorized_party,
@@ -23,6 +24,7 @@
     +-- UndecidedError                   the world's fault: 503, try again (undecided)
     |   +-- KeyFetchError                key_fetch_failed
     |   +-- StoreUnavailableError        store_unavailable
+    |   +-- IntrospectionError           introspection_failed
     +-- InvalidKeyError                  your mistake, at construction (also a ValueError): invalid_key
     +-- PolicyError                      your mistake, at construction (also a ValueError): invalid_policy; where a
                                          token is issued: readable_claim, or the code by which it would be refused
@@ -130,6 +132,15 @@ class RevokedTokenError(TokenError):
     _default_code = "revoked"
 
 
+class InactiveTokenError(TokenError):
+    """The issuer says that the token does not count, and not why: expired, taken back, unknown, not for us (RFC 7662
+    section 2.2).
+    """
+
+    __slots__ = ()
+    _default_code = "inactive"
+
+
 class ClaimError(TokenError):
     """A claim is missing or not what the policy expects."""
 
@@ -230,6 +241,13 @@ class StoreUnavailableError(UndecidedError):
 
     __slots__ = ()
     _default_code = "store_unavailable"
+
+
+class IntrospectionError(UndecidedError):
+    """The issuer could not be asked about the token, or gave no answer that can be relied on."""
+
+    __slots__ = ()
+    _default_code = "introspection_failed"
 
 
 class InvalidKeyError(JotgateError, ValueError):

@@ -12,14 +12,12 @@ _EXAMPLES = "the example applications come with the framework integrations"
 _ENCRYPTION = "encrypted tokens (JWE) come with jotgate.encryption"
 _REMOTE = "keys fetched over the network come with RemoteKeySet"
 _REVOCATION = "revocation comes with Revocations"
-_INTROSPECTION = "token introspection comes with jotgate.introspection"
 
 WAITING = {
     "A12": _EXAMPLES,
     "A14": _ENCRYPTION,
     **{f"D{number}": _ENCRYPTION for number in (*range(1, 10), 12, 13, 14)},
     "H9": _REVOCATION,
-    "H10": "one-time client assertions come with the introspection responder",
     "I15": "token exchange comes with sessions and introspection",
     "K3": _REVOCATION,
     "K13": _REVOCATION,

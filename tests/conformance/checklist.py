@@ -90,6 +90,16 @@ TESTS: dict[int, tuple[str, ...]] = {
         "test_refresh_route_is_defended_against_forged_requests",
         "test_rfc6749_5_1_answers_are_not_stored",
     ),
+    73: ("test_rfc7009_2_refresh_and_access_tokens_are_revoked",),
+    74: ("test_rfc7009_2_1_all_kinds_are_searched_whatever_the_hint",),
+    75: ("test_rfc7009_2_2_an_invalid_token_is_answered_200", "test_rfc7009_2_1_only_the_owning_client_revokes"),
+    76: ("test_rfc7009_2_1_a_refresh_token_ends_the_whole_session",),
+    77: ("test_rfc7009_2_2_1_a_store_that_is_down_is_503_with_retry_after",),
+    78: ("test_rfc7662_2_1_the_caller_is_authenticated_authorised_and_throttled",),
+    79: ("test_rfc7662_2_2_an_inactive_token_is_told_as_nothing_else",),
+    80: ("test_rfc7662_4_everything_about_a_token_is_checked",),
+    81: ("test_rfc7662_4_post_only_and_over_tls",),
+    82: ("test_rfc7662_4_no_answer_is_remembered_beyond_exp",),
     87: ("test_rfc7517_5_jwk_set_members",),
     88: ("test_rfc7517_4_5_conflicting_kids_are_refused",),
     89: (
@@ -108,7 +118,5 @@ TESTS: dict[int, tuple[str, ...]] = {
 WAITING: dict[int, str] = {
     **dict.fromkeys((34, 35, 36, 37, 40, 41, 42, 43, 61), "encrypted tokens (JWE) come with jotgate.encryption"),
     67: "sender-constrained tokens are not there yet",
-    69: "client authentication comes with jotgate.introspection",
-    **dict.fromkeys(range(73, 83), "revocation and introspection are not there yet"),
     **dict.fromkeys(range(83, 87), "sender-constrained tokens are not there yet"),
 }

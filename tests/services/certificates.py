@@ -59,6 +59,12 @@ class Authority:
 
     def serving(self, host: str = "127.0.0.1", *, until: datetime.datetime = END) -> ssl.SSLContext:
         """Return the settings of a server that has a certificate for a host."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.issue(host, until=until))
+        return context
+
+    def issue(self, host: str, *, until: datetime.datetime = END) -> Path:
+        """Return a file with a new private key and a certificate for a host."""
         key = ec.generate_private_key(ec.SECP256R1())
         try:
             name: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(host))
@@ -73,6 +79,4 @@ class Authority:
         path = self._directory / f"{certificate.serial_number:x}.pem"
         private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         path.write_bytes(private + certificate.public_bytes(Encoding.PEM))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
-        return context
+        return path

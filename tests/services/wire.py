@@ -32,6 +32,7 @@ class Request(NamedTuple):
     method: str
     target: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 Script = Callable[[Request], Iterable[Action]]
@@ -139,10 +140,13 @@ def _read_request(connection: socket.socket) -> Request | None:
         if not piece:
             return None
         data += piece
-    first, *rest = data.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+    head, _, body = data.partition(b"\r\n\r\n")
+    first, *rest = head.decode("latin-1").split("\r\n")
     method, target, _ = first.split(" ")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
-    return Request(method, target, headers)
+    while len(body) < int(headers.get("content-length", "0")):
+        body += connection.recv(65536) or b"\0" * 65536  # a client that went away
+    return Request(method, target, headers, body)
 
 
 def _end(connection: socket.socket) -> None:

@@ -23,6 +23,9 @@ from jotgate import (
     jws,
     unverified,
 )
+from jotgate.introspection.client import IntrospectionClient
+from jotgate.introspection.token import IntrospectedToken
+from jotgate.token import Claims, Token, VerifiedPayload
 from jotgate.sessions.answers import SessionInfo, Tokens
 from jotgate.sessions.cookies import RefreshCookie
 from jotgate.sessions.endpoint import Answer, SessionEndpoint
@@ -31,7 +34,6 @@ from jotgate.sessions.origin import RequestGuard
 from jotgate.sessions.secrets import FixedSecrets, SessionSecrets
 from jotgate.stores.memory import MemoryStore
 from jotgate.stores.sqlite import SqliteStore
-from jotgate.token import Claims, VerifiedPayload
 from jotgate.unverified import UnverifiedToken
 
 
@@ -210,6 +212,20 @@ def issuers(signing: SigningKey, ring: KeyRing, policy: Policy, public: Verifica
     Issuer("i", public)  # type: ignore[arg-type]
     Issuer("i", signing, guard="no")  # type: ignore[arg-type]
     assert_type(jws.sign({}, Kms()), str)
+
+
+def whoever_found_it_out(token: Token) -> str | None:
+    assert_type(token.claims, Claims)
+    assert_type(token.audience, tuple[str, ...])
+    assert_type(token.into(Data), Data)
+    return token.subject
+
+
+async def by_either(verifier: Verifier, client: IntrospectionClient) -> None:
+    whoever_found_it_out(verifier.verify("x"))
+    whoever_found_it_out(client.introspect("x"))
+    assert_type(await client.introspect_async(b"x", fresh=True), IntrospectedToken)
+    IntrospectedToken().subject = "x"  # type: ignore[misc]
 
 
 def sessions(issuer: Issuer) -> None:

@@ -15,6 +15,7 @@ TREE = {
     "UnknownKeyError": "TokenError",
     "InvalidSignatureError": "TokenError",
     "RevokedTokenError": "TokenError",
+    "InactiveTokenError": "TokenError",
     "ClaimError": "TokenError",
     "MissingClaimError": "ClaimError",
     "InvalidClaimError": "ClaimError",
@@ -28,6 +29,7 @@ TREE = {
     "UndecidedError": "JotgateError",
     "KeyFetchError": "UndecidedError",
     "StoreUnavailableError": "UndecidedError",
+    "IntrospectionError": "UndecidedError",
     "InvalidKeyError": "JotgateError",
     "PolicyError": "JotgateError",
 }

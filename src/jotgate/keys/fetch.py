@@ -1,8 +1,8 @@
-"""The one place that fetches over HTTP for key sets: one GET, one deadline, one answer.
+"""The one place that asks over HTTP: one request, one deadline, one answer.
 
 No redirect is followed, no cookie kept, no proxy of the environment used, no certificate left unchecked. Whoever needs
-a proxy or another client gives his key set a ``fetch`` of his own. The standard library does the protocol; it is
-loaded at the first fetch.
+a proxy or another client gives his key set or introspection client a ``fetch`` of his own. The standard library does
+the protocol; it is loaded at the first fetch.
 """
 
 from __future__ import annotations
@@ -120,12 +120,14 @@ def fetch(
     headers: Mapping[str, str],
     timeout: float,
     *,
+    body: bytes | None = None,
+    sought: str = "a JWKS",
     max_bytes: int = MAX_BODY_BYTES,
     tls: ssl.SSLContext | None = None,
     allow_http: bool = False,
     watch: Callable[[str, Any], None] | None = None,
 ) -> Fetched:
-    """GET one URL.
+    """GET one URL, or POST to it.
 
     Every status is returned, 3xx too: nothing is followed. Neither content type nor body are judged.
 
@@ -134,7 +136,9 @@ def fetch(
         headers: Added to the request, or in place of ``Accept`` and ``User-Agent``.
         timeout: Seconds for all of it together: name, connection, TLS, headers and body. A server that sends a byte
             now and then gains nothing by it.
-        max_bytes: Largest body; of the whole answer no more is read than twice that and 256 KiB.
+        body: What to POST; the headers say what it is. None: GET.
+        sought: What the answer should be, for messages.
+        max_bytes: Largest body of an answer; of the whole answer no more is read than twice that and 256 KiB.
         tls: Settings of TLS; the system's certificate authorities when None.
         allow_http: Take ``http`` on the loopback.
         watch: Called with ``connected`` and the socket, then, over TLS, with ``secured`` and the ``ssl.SSLSocket``; it
@@ -158,7 +162,7 @@ def fetch(
     check_tls(tls)
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < math.inf:
         raise PolicyError("timeout is a number of seconds above 0")
-    return _Exchange(address, timeout).get(request, max_bytes, tls, watch or _nobody)
+    return _Exchange(address, timeout, sought).answer(request, body, max_bytes, tls, watch or _nobody)
 
 
 def _nobody(step: str, seen: object) -> None:
@@ -168,11 +172,12 @@ def _nobody(step: str, seen: object) -> None:
 class _Exchange:
     """One connection on its way to its deadline."""
 
-    __slots__ = ("_address", "_deadline_ns", "_step", "_timeout")
+    __slots__ = ("_address", "_deadline_ns", "_sought", "_step", "_timeout")
 
-    def __init__(self, address: Address, timeout: float) -> None:
+    def __init__(self, address: Address, timeout: float, sought: str) -> None:
         self._address = address
         self._timeout = timeout
+        self._sought = sought
         self._deadline_ns = monotonic_ns_now() + int(timeout * 1e9)
         self._step = ""
 
@@ -183,9 +188,10 @@ class _Exchange:
             raise TimeoutError
         return left
 
-    def get(
+    def answer(
         self,
         request: dict[str, str],
+        body: bytes | None,
         max_bytes: int,
         tls: ssl.SSLContext | None,
         watch: Callable[[str, Any], None],
@@ -202,7 +208,7 @@ class _Exchange:
             self._step = "sending the request"
             connection = HTTPConnection(self._address.host, self._address.port)
             connection.sock = _Wire(sock, self.left, self._most(max_bytes))
-            connection.request("GET", self._address.target, headers=request)
+            connection.request("GET" if body is None else "POST", self._address.target, body, request)
             self._step = "waiting for the headers of the answer"
             return self._read(connection.getresponse(), max_bytes)
         except KeyFetchError:
@@ -225,7 +231,7 @@ class _Exchange:
             if left < 0:
                 raise fetch_failed(
                     f"{self._address.origin} sent far more than a body of {max_bytes} bytes takes while {self._step}: "
-                    "is this the URL of a JWKS?"
+                    f"is this the URL of {self._sought}?"
                 )
 
         return count
@@ -314,7 +320,7 @@ class _Exchange:
         length = headers.get("content-length")
         if length is not None and not re.fullmatch("[0-9]{1,15}", length):
             raise fetch_failed(f"{where} sent a Content-Length that is not one number")
-        too_large = f"{where} sent a body larger than {max_bytes} bytes: is this the URL of a JWKS?"
+        too_large = f"{where} sent a body larger than {max_bytes} bytes: is this the URL of {self._sought}?"
         if response.length is not None and response.length > max_bytes:
             raise fetch_failed(too_large)
         body = response.read(max_bytes + 1)

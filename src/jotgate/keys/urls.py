@@ -1,4 +1,4 @@
-"""Addresses that keys may be fetched from, read in one way only.
+"""Addresses that may be asked for keys and about tokens, read in one way only.
 
 The text is matched against a grammar far narrower than RFC 3986, and what is connected to are the parts of that match:
 there is no second parser that could see another host in it.
@@ -84,7 +84,7 @@ def address_of(url: str, *, allow_http: bool = False) -> Address:
         )
     scheme = url.partition(":")[0].lower()
     if scheme not in _DEFAULT_PORTS:
-        raise PolicyError("keys are fetched over https only: the URL must begin with https://")
+        raise PolicyError("only https is spoken: the URL must begin with https://")
     for mark, what in (("\\", "backslash"), ("#", "fragment (#)")):
         if mark in url:
             raise PolicyError(f"a URL to fetch from has no {what}")
@@ -95,11 +95,9 @@ def address_of(url: str, *, allow_http: bool = False) -> Address:
         raise PolicyError("the URL has no host, or one that is neither a DNS name nor an IP address")
     host, port = _host(match["host"]), _port(match["port"], scheme)
     if scheme == "http" and not is_loopback(host):
-        raise PolicyError("keys are fetched over https only: whoever is on the way could change what comes over http")
+        raise PolicyError("only https is spoken: whoever is on the way could read and change what goes over http")
     if scheme == "http" and not allow_http:
-        raise PolicyError(
-            "keys are not fetched over http unless allow_http=True says so, and then on the loopback only"
-        )
+        raise PolicyError("http is not spoken unless allow_http=True says so, and then on the loopback only")
     return Address(scheme, host, port, (match["path"] or "/") + (match["query"] or ""))
 
 

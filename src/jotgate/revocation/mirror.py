@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .._clock import monotonic_ns_now
@@ -52,7 +51,6 @@ class Mirror:
         store: Whose rules.
         index: What is kept up to date; nobody else vouches for it.
         trust: How long a silent store is trusted.
-        tell: Called when a key was distrusted.
     """
 
     __slots__ = (
@@ -68,18 +66,16 @@ class Mirror:
         "_position",
         "_store",
         "_swept",
-        "_tell",
         "_thread",
         "_trust",
         "counts",
         "failure",
     )
 
-    def __init__(self, store: Store, index: RevocationIndex, trust: Trust, tell: Callable[[], None]) -> None:
+    def __init__(self, store: Store, index: RevocationIndex, trust: Trust) -> None:
         self._store = store
         self._index = index
         self._trust = trust
-        self._tell = tell
         self._position: Position | None = None
         self._owed: int | None = None
         self._heard: int | None = None
@@ -124,7 +120,8 @@ class Mirror:
                 self._thread = None
                 self._first.land(False)
                 return
-        self._vouch()
+        if self._heard is not None and monotonic_ns_now() - self._heard < self._trust.max_lag * 1e9:
+            self._vouch()  # a child of a fork knows what its parent knew; an old one has to hear the store first
 
     def stop(self) -> None:
         """Follow no more, and vouch for nothing."""
@@ -133,6 +130,7 @@ class Mirror:
         self._bell.set()
         if thread is not None and thread is not threading.current_thread():
             thread.join(WAIT + 2 * self._store.timeout)
+        self._heard = None
         self._index.vouch_until(0)
 
     def caught_up(self) -> bool | None:
@@ -155,6 +153,8 @@ class Mirror:
         """
         self.start()
         called = monotonic_ns_now()
+        if self._position is None:
+            self._first.wait(self._store.timeout)
         if not self._asking.acquire(timeout=self._store.timeout):
             raise StoreUnavailableError("the store has too many questions to answer")
         try:
@@ -212,13 +212,6 @@ class Mirror:
         self._sweep()
         return 0
 
-    def apply(self, rules: Sequence[Rule]) -> None:
-        """Take in rules, wherever they come from."""
-        before = self._index.distrusted
-        self._index.merge(rules)
-        if self._index.distrusted != before:
-            self._tell()
-
     def _read(self, wait: float) -> bool:
         """Take in what is new; False: the store's history does not contain our position."""
         position = self._position
@@ -228,7 +221,7 @@ class Mirror:
         changes = self._store.changes(position, wait)
         if changes is None:
             return False
-        self.apply(changes.rules)
+        self._index.merge(changes.rules)
         # Two threads may do this at once, and the one behind set the position last: then rules come again.
         self._position = changes.position
         self._heard = max(began, self._heard or 0)
@@ -238,11 +231,8 @@ class Mirror:
     def _read_everything(self) -> None:
         snapshot = self._store.snapshot()
         mark = self._index.mark_snapshot()
-        before = self._index.distrusted
         for rules in snapshot.rules:
             self._index.merge(rules, mark)
-        if self._index.distrusted != before:
-            self._tell()
         self.counts["snapshots"] += 1
         self._owed = mark
         self._position = snapshot.position
@@ -268,6 +258,7 @@ class Mirror:
             self.failure = error.with_traceback(None)
             self._log("unreachable")
         self.failure = error.with_traceback(None)
+        self._vouch()
         self._first.land(False)
         failures = self.counts["failures"]
         self.counts["failures"] += 1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, final
 from .._revoked import RevocationIndex
 from ..errors import PolicyError, StoreUnavailableError
 from ..keys.feed import Want, Watched, survive_forks
+from ..keys.flight import in_a_thread
 from ..stores.rules import NEVER, Rule, RuleKey
 from ..stores.taking_back import before_now, key_rule, session_rule, subject_rule, token_rule
 from .mirror import Mirror, Trust
@@ -78,7 +79,7 @@ class Revocations(Watched):
         self._on_stale = on_stale
         self._keep = _seconds("keep", keep, 60)
         self.index = RevocationIndex(self)
-        self._mirror = Mirror(store, self.index, _trust(on_stale, accept_for, max_lag), self._tell)
+        self._mirror = Mirror(store, self.index, _trust(on_stale, accept_for, max_lag))
         survive_forks(self)
 
     # -- taking back
@@ -178,7 +179,7 @@ class Revocations(Watched):
 
     def _write(self, rule: Rule) -> None:
         self._store.write([rule])
-        self._mirror.apply([rule])  # here it holds at once
+        self.index.merge([rule])  # here it holds at once
 
     # -- what verifiers ask
 
@@ -247,9 +248,9 @@ class Revocations(Watched):
     async def _newer_async(self, seen: None, want: Want) -> bool | None:
         if want == "usable":
             return await self._mirror.caught_up_async()
-        import asyncio
-
-        return await asyncio.to_thread(self._mirror.look_ahead)
+        found: list[bool | None] = []
+        await in_a_thread(lambda: found.append(self._mirror.look_ahead()))
+        return found[0] if found else None
 
     def _asked_now(self) -> None:
         self._mirror.ask()
@@ -304,7 +305,7 @@ class _StoreEpochs:
             # The others count on their own: an epoch that is not above theirs would take nothing back.
             owner._store.write([Rule("epoch", owner._issuer, "", before, NEVER)])
             epoch = owner._store.advance_epoch(owner._issuer)
-        owner._mirror.apply([Rule("epoch", owner._issuer, "", epoch, NEVER)])
+        owner.index.merge([Rule("epoch", owner._issuer, "", epoch, NEVER)])
         return epoch
 
 

@@ -202,6 +202,13 @@ class Store(Protocol):
         """Let go of connections. The store can still be used, and makes new ones."""
 
 
+class Records(Protocol):
+    """The part of a `Store` that remembers one-time things."""
+
+    def swap(self, name: str, old: bytes | None, new: bytes, until: int) -> bool:
+        """As `Store.swap`."""
+
+
 class RevocationFeed(Protocol):
     """A native index that is kept up to date from elsewhere, as verifiers see it."""
 
@@ -210,10 +217,14 @@ class RevocationFeed(Protocol):
         """What answers, natively."""
 
     def _watch(self, watcher: Callable[[], None]) -> None:
-        """Call a bound method, held weakly, each time a key is distrusted."""
+        """Note a verifier, by a bound method of it that is held weakly; the index tells it of distrusted keys.
+
+        Raises:
+            PolicyError: ``invalid_policy``: nobody has said what holds for tokens when the index may not know.
+        """
 
     def _unwatch(self, watcher: Callable[[], None]) -> None:
-        """Call it no more; what nobody watches rests."""
+        """Note that a verifier asks no more; what nobody asks rests."""
 
     def _newer(self, seen: None, want: Want) -> bool | None:
         """Bring the index up to date on the request path.
@@ -252,4 +263,40 @@ class SubjectRules(Protocol):
 
         Raises:
             StoreUnavailableError: ``store_unavailable``.
+        """
+
+
+class TokenRevocations(Protocol):
+    """Takes single tokens back."""
+
+    def revoke_token(self, token: VerifiedToken) -> None:
+        """Take back a token that has a ``jti``, until it expires.
+
+        Raises:
+            StoreUnavailableError: ``store_unavailable``: it is not known whether it was.
+        """
+
+
+class RefreshTokens(Protocol):
+    """Knows refresh tokens, and the sessions they belong to."""
+
+    def describe(self, refresh_token: str) -> Mapping[str, Any] | None:
+        """Return what an introspection may tell of a refresh token that could be used now; None for any other text.
+
+        Asked about everything that is not an access token, forgeries too: look at the store only for a token that is
+        ours by its own form. The token is not used by this.
+
+        Returns:
+            At least ``sid``, its session; and as far as there is one: ``sub``, ``client_id``, ``scope``, ``aud``,
+            ``exp``, ``iat``, ``iss``, named and typed as claims.
+
+        Raises:
+            StoreUnavailableError: ``store_unavailable``.
+        """
+
+    def end(self, session: str) -> object:
+        """End a session, by the ``sid`` of `describe`: its refresh token and its access tokens no longer count.
+
+        Raises:
+            StoreUnavailableError: ``store_unavailable``: it is not known whether it has ended.
         """

@@ -31,7 +31,8 @@ class Followed:
         self.store = HeldStore()
         self.told = 0
         self.index = RevocationIndex(self)
-        self.mirror = Mirror(self.store, self.index, trust, self._tell)
+        self.index._watch(self._tell)
+        self.mirror = Mirror(self.store, self.index, trust)
         self.mirror._thread = threading.current_thread()
 
     def _tell(self):
