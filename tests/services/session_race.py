@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import tempfile
 import threading
@@ -135,6 +136,7 @@ def main() -> None:
     parser.add_argument("--store", choices=["memory", "sqlite"], default="sqlite")
     parser.add_argument("--rounds", type=int, default=10_000)
     options = parser.parse_args()
+    logging.getLogger("jotgate").addHandler(logging.NullHandler())  # each session that ends by reuse is a warning
     with tempfile.TemporaryDirectory() as directory:
         made = MemoryStore() if options.store == "memory" else SqliteStore(Path(directory) / "sessions.db", timeout=30)
         shown = race(made, options.rounds)

@@ -25,7 +25,6 @@ from jotgate import (
 )
 from jotgate.introspection.client import IntrospectionClient
 from jotgate.introspection.token import IntrospectedToken
-from jotgate.token import Claims, Token, VerifiedPayload
 from jotgate.sessions.answers import SessionInfo, Tokens
 from jotgate.sessions.cookies import RefreshCookie
 from jotgate.sessions.endpoint import Answer, SessionEndpoint
@@ -34,6 +33,7 @@ from jotgate.sessions.origin import RequestGuard
 from jotgate.sessions.secrets import FixedSecrets, SessionSecrets
 from jotgate.stores.memory import MemoryStore
 from jotgate.stores.sqlite import SqliteStore
+from jotgate.token import Claims, Token, VerifiedPayload
 from jotgate.unverified import UnverifiedToken
 
 
