@@ -126,8 +126,9 @@ class Revocations(Watched):
         Raises:
             StoreUnavailableError: As `revoke`.
         """
-        before = before_now(self._store)
-        rule = subject_rule(self._issuer, _text("subject", subject), before)
+        known = self._store.rules(self._keys("sub", _text("subject", subject)))
+        before = before_now(self._store, *known)
+        rule = subject_rule(self._issuer, subject, before)
         self._write(rule._replace(until=before + int(self._keep)))
         return before
 
@@ -287,6 +288,8 @@ class _StoreEpochs:
 
     def current(self) -> int:
         owner = self._revocations
+        if owner.ready:  # who asks on the request path is not made to wait for a store, while a mirror is vouched for
+            return owner.index.epoch(owner._issuer)
         return max((rule.value for rule in owner._store.rules(owner._keys("epoch", "")) if rule), default=0)
 
     def _highest(self) -> int:
