@@ -17,8 +17,6 @@ WAITING = {
     "A12": _EXAMPLES,
     "A14": _ENCRYPTION,
     **{f"D{number}": _ENCRYPTION for number in (*range(1, 10), 12, 13, 14)},
-    "H9": _REVOCATION,
     "I15": "token exchange comes with sessions and introspection",
-    "K3": _REVOCATION,
     "K13": _REVOCATION,
 }
