@@ -126,10 +126,11 @@ def _address(host: str, port: int) -> Address:
 
 
 def _from_client(client: Any) -> Target:
-    cluster = hasattr(client, "get_redis_connection")
+    of_node = getattr(client, "get_redis_connection", None) or getattr(client, "get_valkey_connection", None)
+    cluster = of_node is not None
     try:
         nodes = tuple((node.host, int(node.port)) for node in client.get_nodes()) if cluster else ()
-        pool = (client.get_redis_connection(client.get_nodes()[0]) if cluster else client).connection_pool
+        pool = (of_node(client.get_nodes()[0]) if of_node else client).connection_pool
         options = {name: value for name, value in pool.connection_kwargs.items() if not cluster or name not in _PLACE}
         maker = Maker(pool.connection_class, {**options, "retry": _no_retry(pool.connection_class)})
         target = Target("cluster" if cluster else "single", maker, nodes)
