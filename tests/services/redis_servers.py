@@ -195,7 +195,7 @@ class _Sentinel(Server):
             path.write_text(
                 f"bind 127.0.0.1\nport {self.port}\ndir {self.directory}\n"
                 f"sentinel monitor {self._service} 127.0.0.1 {self._primary.port} 2\n"
-                f"sentinel down-after-milliseconds {self._service} 700\n"
+                f"sentinel down-after-milliseconds {self._service} 1200\n"
                 f"sentinel failover-timeout {self._service} 4000\n"
                 f"sentinel parallel-syncs {self._service} 2\n"
             )
@@ -237,7 +237,9 @@ class SentinelSet:
         if not isinstance(facts, dict):
             facts = dict(zip(facts[::2], facts[1::2], strict=True))
         known = {_word(name): _word(value) for name, value in facts.items()}
-        return known["num-slaves"] == "2" and known["num-other-sentinels"] == "2"
+        # Its flags say more than "master" while it doubts the primary or has it replaced.
+        calm = known["flags"] == "master" and int(known["port"]) == self.primary.port
+        return calm and known["num-slaves"] == "2" and known["num-other-sentinels"] == "2"
 
     @property
     def url(self) -> str:

@@ -144,12 +144,12 @@ _PLACE = ("host", "port")
 
 
 def _try(maker: Maker) -> None:
+    if any(".asyncio" in each.__module__ for each in maker.connection_class.__mro__):
+        raise PolicyError("a Redis store needs a synchronous client")
     try:
-        connection = maker(None, 1)
+        maker(None, 1)
     except Exception:  # of what it is about, redis-py may tell the value
         raise PolicyError("the URL or client of a Redis store has an option that redis-py does not accept") from None
-    if not hasattr(connection, "can_read"):
-        raise PolicyError("a Redis store needs a synchronous client")
 
 
 def _library(connection_class: Any, module: str) -> Any:
