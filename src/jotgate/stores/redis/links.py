@@ -45,7 +45,7 @@ class Links:
         admit: Looks at what INFO says of a server before it is used, and returns its run id.
     """
 
-    __slots__ = ("_admit", "_idle", "_lock", "_moved", "_nodes", "_primary", "_slots", "_target", "_timeout")
+    __slots__ = ("_admit", "_idle", "_lock", "_moved", "_nodes", "_primary", "_slots", "_target", "_timeout", "trust")
 
     def __init__(self, target: Target, timeout: float, admit: Callable[[bytes], str]) -> None:
         self._target = target
@@ -53,10 +53,13 @@ class Links:
         self._admit = admit
         self._lock = threading.Lock()
         self._idle: list[Link] = []
+        self.trust = 0
+        """Another number whenever the primary may be another server."""
         self._nodes = list(target.nodes)  # in the order in which to ask them
         self._forget()
 
     def _forget(self) -> None:
+        self.trust += 1
         self._primary: Address | None = None
         self._slots: list[tuple[int, int, Address]] = []
         self._moved: dict[int, Address] = {}
@@ -171,7 +174,7 @@ class Links:
             command = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._target.service)
             address = self._ask_around(self._target.guide, command, _primary)
             if address != self._primary:
-                self.close()
+                self.lose_trust()
                 self._primary = address
         link = Link(self._target.server(address, self._timeout), address, "")
         try:

@@ -58,7 +58,7 @@ class RedisStore:
 
     __slots__ = (
         "__weakref__",
-        "_acknowledged_ns",
+        "_acknowledged",
         "_history",
         "_keys",
         "_links",
@@ -90,7 +90,7 @@ class RedisStore:
         self._timeout = timeout
         self._replicas = replicas
         self._history = history
-        self._acknowledged_ns = 0
+        self._acknowledged = (0, 0)  # when replicas last did, of which trust in who the primary is
         self._links = Links(target, timeout, lambda info: admit(info, target.mode, replicas, allow_data_loss))
         survive_forks(self)
 
@@ -255,8 +255,11 @@ class RedisStore:
         self, script: str, keys: tuple[bytes, ...], arguments: tuple[bytes | str | int, ...], must: bool = False
     ) -> Any:
         """Run a script that reads rules, on a primary whose replicas have acknowledged something lately."""
-        recently = monotonic_ns_now() - self._acknowledged_ns < _BEAT_SECONDS * 1e9
-        ((answer,), _) = self._run([(script, keys, arguments)], believe=must or not recently)
+        moment, trust = self._acknowledged
+        known = not must and trust == self._links.trust and monotonic_ns_now() - moment < _BEAT_SECONDS * 1e9
+        ((answer,), _) = self._run([(script, keys, arguments)], believe=not known)
+        if known and trust != self._links.trust:  # asked of another server than the one that is known
+            ((answer,), _) = self._run([(script, keys, arguments)], believe=True)
         return answer
 
     def _run(
@@ -278,7 +281,7 @@ class RedisStore:
         Raises:
             StoreUnavailableError: ``store_unavailable``: no, no answer, or no acknowledgement.
         """
-        begun = monotonic_ns_now()
+        begun, trust = monotonic_ns_now(), self._links.trust
         raises = bool(self._replicas) and (acknowledged or believe)
         before = raises and believe
         if before:
@@ -291,7 +294,7 @@ class RedisStore:
             if answers.pop(1 if before else -1) < self._replicas:
                 self._links.lose_trust()
                 raise StoreUnavailableError("fewer replicas than asked for have acknowledged in time")
-            self._acknowledged_ns = begun
+            self._acknowledged = begun, trust
         return answers[1:] if before else answers, server
 
 
