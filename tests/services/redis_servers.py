@@ -294,20 +294,20 @@ class Cluster:
         try:
             for number in range(6 if replicas else 3):
                 self.nodes.append(Server(directory / f"n{number}", binary, **settings))
-            self.primaries = self.nodes[:3]
+            first_three = self.nodes[:3]
             for number, node in enumerate(self.nodes):
                 node.run("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-            for number, node in enumerate(self.primaries):
+            for number, node in enumerate(first_three):
                 first, last = SLOTS * number // 3, SLOTS * (number + 1) // 3 - 1
                 node.run("CLUSTER", "ADDSLOTSRANGE", first, last)
             for node in self.nodes[1:]:
                 node.run("CLUSTER", "MEET", "127.0.0.1", self.nodes[0].port)
             until(lambda: all(self._knows(node, len(self.nodes)) for node in self.nodes), what="the cluster")
-            for primary, replica in zip(self.primaries, self.nodes[3:], strict=bool(replicas)):
+            for primary, replica in zip(first_three, self.nodes[3:], strict=bool(replicas)):
                 replica.run("CLUSTER", "REPLICATE", _word(primary.run("CLUSTER", "MYID")))
             until(lambda: all(map(self._whole, self.nodes)), what="the slots")
             if replicas:
-                until(lambda: all(SentinelSet._replicas_of(node) == 1 for node in self.primaries), what="replication")
+                until(lambda: all(SentinelSet._replicas_of(node) == 1 for node in first_three), what="replication")
         except BaseException:
             self.kill()
             raise
@@ -325,7 +325,12 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        return f"redis+cluster://{','.join(node.address for node in self.primaries)}"
+        return f"redis+cluster://{','.join(node.address for node in self.nodes[:3])}"
+
+    @property
+    def primaries(self) -> list[Server]:
+        """The nodes that take writes now."""
+        return [node for node in self.nodes if node.run("ROLE")[0] in (b"master", "master")]
 
     def primary_of(self, key: str) -> Server:
         """Return the node that serves a key, by the word of the first node that answers."""
