@@ -23,6 +23,7 @@ from session_world import forged, manager, started, verified
 from jotgate import SessionManager
 from jotgate.errors import RefreshError
 from jotgate.sessions.answers import Tokens
+from jotgate.stores import open_store
 from jotgate.stores.memory import MemoryStore
 from jotgate.stores.sqlite import SqliteStore
 
@@ -133,12 +134,18 @@ def managers_on(store: Any, count: int, **options: Any) -> list[SessionManager]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--store", choices=["memory", "sqlite"], default="sqlite")
+    parser.add_argument("--store", default="sqlite", help="memory, sqlite, or the URL of a store")
     parser.add_argument("--rounds", type=int, default=10_000)
     options = parser.parse_args()
     logging.getLogger("jotgate").addHandler(logging.NullHandler())  # each session that ends by reuse is a warning
     with tempfile.TemporaryDirectory() as directory:
-        made = MemoryStore() if options.store == "memory" else SqliteStore(Path(directory) / "sessions.db", timeout=30)
+        made: Any
+        if options.store == "memory":
+            made = MemoryStore()
+        elif options.store == "sqlite":
+            made = SqliteStore(Path(directory) / "sessions.db", timeout=30)
+        else:
+            made = open_store(options.store, timeout=10)  # 64 clients on few cores are slow, and not a failure
         shown = race(made, options.rounds)
         print(f"{options.store}: {CLIENTS} clients, {shown}: one successor each, no session ended")
         race_without_grace(made, max(1, options.rounds // 100))

@@ -279,21 +279,45 @@ class SessionManager:
             UndecidedError: ``store_unavailable``.
         """
         presented = self._authentic(token)
-        stored = self._families.find(presented.family)
-        if stored is None:
-            raise self._refused(presented.family, None, "unknown_session")
-        _, outcome = step(
-            stored.family,
-            presented.counter,
-            presented.version,
-            wall_ns_now() // 1_000_000,
-            grace=self._grace,
-            idle_lifetime=self._idle_lifetime,
-            signing_version=presented.version,
-        )
-        if outcome not in ("rotated", "benign_reuse"):
-            raise self._refused(presented.family, stored.family, outcome)
-        return info_of(presented.family, stored.family)
+        family, cause = self._looked_up(presented)
+        if family is None or cause is not None:
+            raise self._refused(presented.family, family, cause or "unknown_session")
+        return info_of(presented.family, family)
+
+    def describe(self, refresh_token: str) -> dict[str, Any] | None:
+        """Return what an introspection or revocation endpoint may tell of a refresh token that would work now.
+
+        Changes nothing and counts nothing, whatever the text is; what no secret vouches for costs no I/O. Rules about
+        the subject, the session and the epoch are looked at, the subject's status is not.
+
+        Returns:
+            Claims by name: ``sid``, ``sub``, ``aud``, ``iss``, ``iat``, ``exp``, and ``client_id`` and ``scope`` as far
+            as there are any. None: any other text.
+
+        Raises:
+            UndecidedError: ``store_unavailable``.
+
+        Spec: RFC 7662 section 2.2; RFC 7009 section 2.1.
+        """
+        try:
+            presented = authentic(refresh_token, self._secrets)
+        except RefreshError:
+            return None
+        session = presented.family
+        family, cause = self._looked_up(presented)
+        if family is None or cause is not None or self._objection(session, family)[0] is not None:
+            return None
+        described = {
+            "sid": session,
+            "sub": family.subject,
+            "aud": family.audience,
+            "iss": family.issuer,
+            "iat": family.started,
+            "exp": family.idle_until,
+            "client_id": family.client_id,
+            "scope": family.scope,
+        }
+        return {name: value for name, value in described.items() if value is not None}
 
     def stats(self) -> dict[str, Any]:
         """Return how often what happened in this process.
@@ -331,6 +355,32 @@ class SessionManager:
             self._events.tell("ended", session, ended, cause)
         return ended is not None
 
+    def _looked_up(self, presented: RefreshToken) -> tuple[Family | None, str | None]:
+        """Return the session of a genuine token, and why the token would not work; None for one that would."""
+        stored = self._families.find(presented.family)
+        if stored is None:
+            return None, "unknown_session"
+        _, outcome = step(
+            stored.family,
+            presented.counter,
+            presented.version,
+            wall_ns_now() // 1_000_000,
+            grace=self._grace,
+            idle_lifetime=self._idle_lifetime,
+            signing_version=presented.version,
+        )
+        return stored.family, None if outcome in ("rotated", "benign_reuse") else outcome
+
+    def _objection(self, session: str, family: Family) -> tuple[str | None, int]:
+        """Return why rules or the epoch are against a session, or None, and from when on its subject begins anew."""
+        about_subject, about_session = self._families.rules(family.subject, session)
+        floor = _floor(about_subject)
+        if about_session:
+            return "session_revoked", floor
+        if family.started < floor:
+            return "subject_revoked", floor
+        return "old_epoch" if family.epoch < self._issuer._epoch_now() else None, floor
+
     def _checked_and_issued(
         self, session: str, stored: Stored, audience: str | Collection[str] | None, scope: str | None
     ) -> tuple[str, int]:
@@ -342,19 +392,12 @@ class SessionManager:
         target = narrowed_audience(family, audience)
         narrowed = narrowed_scope(family, scope)
         now_ns = wall_ns_now()
-        about_subject, about_session = self._families.rules(family.subject, session)
-        cause = None
-        if about_session:
-            cause = "session_revoked"
-        elif family.started < _floor(about_subject):
-            cause = "subject_revoked"
-        elif family.epoch < self._issuer._epoch_now():
-            cause = "old_epoch"
+        cause, floor = self._objection(session, family)
         if cause is not None:
             self._end(session, cause)
             raise self._refused(session, family, cause)
         self._check_status(family.subject, session, family)
-        return self._issued(session, family, now_ns, _floor(about_subject), target, narrowed)
+        return self._issued(session, family, now_ns, floor, target, narrowed)
 
     def _check_status(self, subject: str, session: str | None, family: Family | None) -> None:
         if self._subject_status is None:
