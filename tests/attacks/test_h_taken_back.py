@@ -4,9 +4,11 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from support import ABSENT, ISSUER, NOW, SUBJECT, clock_at, raw_claim, refuses, token, verifier
+from publisher import stopped_monotonic
+from store_in_hand import HeldStore
+from support import ABSENT, ISSUER, NOW, SUBJECT, clock_at, error_of, raw_claim, refuses, token, verifier
 
-from jotgate import Verifier
+from jotgate import Revocations, Verifier
 from jotgate._revoked import RevocationIndex
 from jotgate.stores.rules import NEVER
 
@@ -53,3 +55,40 @@ def test_k3_of_several_moments_the_latest_counts(kind: str) -> None:
     with clock_at(NOW):
         refuses(way_in, token(iat=NOW - 6, sid="session-1"), "revoked")
         assert way_in.verify(token(iat=NOW - 6, sid="session-2"))
+
+
+DECISIONS: dict[str, dict[str, Any]] = {
+    "refuse": {},
+    "accept_for": {"accept_for": 5},
+    "accept_until_exp": {},
+}
+
+
+@pytest.mark.parametrize("on_stale", DECISIONS)
+def test_k13_a_store_that_is_down_is_decided_about_by_name(on_stale: str) -> None:
+    """Real servers that are stopped, paused and flushed: tests/services/test_store_outages.py."""
+    assert error_of(lambda: verifier(revocations=Revocations(HeldStore()))).code == "invalid_policy", "no default"
+    store = HeldStore()
+    with stopped_monotonic() as monotonic:
+        rules = Revocations(store, on_stale=on_stale, max_lag=3, **DECISIONS[on_stale])  # type: ignore[arg-type]
+        with verifier(revocations=rules) as way_in:
+            good, gone = token(jti="good"), token(jti="gone")
+            for text in (good, gone):
+                assert way_in.verify(text)
+            rules.revoke("gone", NOW + 3600)
+            store.stop()
+            monotonic.forward(2.9)
+            assert way_in.verify(good)
+            refuses(way_in, gone, "revoked")
+            monotonic.forward(0.2)
+            if on_stale == "refuse":
+                refuses(way_in, good, "store_unavailable")
+            else:
+                assert way_in.verify(good)
+            refuses(way_in, gone, "revoked")
+            monotonic.forward(5)
+            if on_stale == "accept_until_exp":
+                assert way_in.verify(good)
+            else:
+                refuses(way_in, good, "store_unavailable")
+            refuses(way_in, gone, "revoked")
