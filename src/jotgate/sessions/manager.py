@@ -394,10 +394,17 @@ class SessionManager:
         now_ns = wall_ns_now()
         cause, floor = self._objection(session, family)
         if cause is not None:
-            self._end(session, cause)
-            raise self._refused(session, family, cause)
+            raise self._ended_by(session, family, cause)
         self._check_status(family.subject, session, family)
-        return self._issued(session, family, now_ns, floor, target, narrowed)
+        issued = self._issued(session, family, now_ns, floor, target, narrowed)
+        # Once more: had an epoch begun meanwhile, this token would be of the new one, and the session is not.
+        if family.epoch < self._issuer._epoch_now():
+            raise self._ended_by(session, family, "old_epoch")
+        return issued
+
+    def _ended_by(self, session: str, family: Family, cause: str) -> RefreshError:
+        self._end(session, cause)
+        return self._refused(session, family, cause)
 
     def _check_status(self, subject: str, session: str | None, family: Family | None) -> None:
         if self._subject_status is None:
