@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 from .family import Family
 
@@ -59,3 +60,28 @@ def info_of(session: str, family: Family) -> SessionInfo:
         family.idle_until,
         family.absolute_until,
     )
+
+
+def claims_of_token(session: str, family: Family, grace: float | None) -> dict[str, Any]:
+    """Return what there is to tell of a refresh token that would work now, as claims.
+
+    Args:
+        session: Its id.
+        family: The session.
+        grace: Seconds for which it still works after the rotation, for the previous token; None: it is the current one.
+    """
+    expires = family.idle_until
+    if grace is not None:
+        expires = min(expires, math.ceil(family.rotated_ms / 1000 + grace))
+    claims = {
+        "sid": session,
+        "iss": family.issuer,
+        "sub": family.subject,
+        "aud": family.audience,
+        "exp": expires,
+        "client_id": family.client_id,
+        "scope": family.scope,
+        # When the previous token was made is not known any more.
+        "iat": family.rotated_ms // 1000 if grace is None else None,
+    }
+    return {name: value for name, value in claims.items() if value is not None}

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from .._clock import now, wall_ns_now
 from .._codec import b64url_encode
-from ..errors import JotgateError, PolicyError, RefreshError, StoreUnavailableError
+from ..errors import PolicyError, RefreshError
 from ..issuing.issuer import Issuer
 from ..keys.feed import survive_forks
-from .answers import SessionInfo, Tokens, info_of
+from .answers import SessionInfo, Tokens, claims_of_token, info_of
 from .arguments import check_parts, check_times, claims_of, kept, subject_of
 from .consent import narrowed_audience, narrowed_scope, scopes_of
 from .events import Events, SessionEvent
 from .families import TRIES, Families, Stored, busy
-from .family import Family, step
+from .family import Family, Outcome, step
+from .objections import Objections
 from .refresh_token import FAMILY_BYTES, RefreshToken, authentic, is_session, made, refusal
 from .vouching import Vouching
 
@@ -69,9 +70,9 @@ class SessionManager:
         "_grace",
         "_idle_lifetime",
         "_issuer",
+        "_objections",
         "_secrets",
         "_store",
-        "_subject_status",
     )
 
     def __init__(
@@ -92,12 +93,12 @@ class SessionManager:
         self._store = store
         self._issuer = issuer
         self._families = Families(store, issuer.issuer)
+        self._objections = Objections(self._families, issuer, subject_status)
         self._secrets = Vouching(secrets)
         self._access_lifetime = access_lifetime
         self._idle_lifetime = idle_lifetime
         self._absolute_lifetime = absolute_lifetime
         self._grace = grace
-        self._subject_status = subject_status
         self._events = Events(on_event)
         survive_forks(self)
 
@@ -134,8 +135,9 @@ class SessionManager:
         # The earlier of two clocks: a session must not seem to be from after a rule that is written later.
         moment = int(min(now(), self._store.now()))
         now_ns = wall_ns_now()
-        floor = _floor(self._families.rules(subject_of(subject), None)[0])
-        self._check_status(subject, None, None)
+        floor = self._objections.floor(subject_of(subject))
+        if not self._objections.has_status(subject):
+            raise self._refused(None, None, "subject_disabled")
         version, secret = self._secrets.current()
         family = Family(
             issuer=self._issuer.issuer,
@@ -193,15 +195,7 @@ class SessionManager:
                 raise self._refused(session, None, "unknown_session")
             signing = self._secrets.current()
             moment_ms = wall_ns_now() // 1_000_000
-            after, outcome = step(
-                stored.family,
-                presented.counter,
-                presented.version,
-                moment_ms,
-                grace=self._grace,
-                idle_lifetime=self._idle_lifetime,
-                signing_version=signing[0],
-            )
+            after, outcome = self._step(presented, stored.family, moment_ms, signing[0])
             if outcome not in ("rotated", "benign_reuse"):
                 if after is not None and not self._families.put(session, stored, after):
                     continue
@@ -279,45 +273,48 @@ class SessionManager:
             UndecidedError: ``store_unavailable``.
         """
         presented = self._authentic(token)
-        family, cause = self._looked_up(presented)
-        if family is None or cause is not None:
-            raise self._refused(presented.family, family, cause or "unknown_session")
-        return info_of(presented.family, family)
+        stored = self._families.find(presented.family)
+        if stored is None:
+            raise self._refused(presented.family, None, "unknown_session")
+        _, outcome = self._step(presented, stored.family, wall_ns_now() // 1_000_000, presented.version)
+        if outcome not in ("rotated", "benign_reuse"):
+            raise self._refused(presented.family, stored.family, outcome)
+        return info_of(presented.family, stored.family)
 
     def describe(self, refresh_token: str) -> dict[str, Any] | None:
-        """Return what an introspection or revocation endpoint may tell of a refresh token that would work now.
+        """Return what an introspection may tell of a refresh token that would work now; None for any other text.
 
-        Changes nothing and counts nothing, whatever the text is; what no secret vouches for costs no I/O. Rules about
-        the subject, the session and the epoch are looked at, the subject's status is not.
+        The token is not used by this. A session to which the store's rules, the epoch or `subject_status` object is
+        ended, as a refresh would end it, so that None never hides access tokens that live on.
 
         Returns:
-            Claims by name: ``sid``, ``sub``, ``aud``, ``iss``, ``iat``, ``exp``, and ``client_id`` and ``scope`` as far
-            as there are any. None: any other text.
+            ``sid``, ``iss``, ``sub``, ``aud``, ``exp``; and ``client_id``, ``scope``, ``iat`` as far as there is one.
 
         Raises:
             UndecidedError: ``store_unavailable``.
 
-        Spec: RFC 7662 section 2.2; RFC 7009 section 2.1.
+        Cost: two reads of the store; none for a text that no server secret vouches for.
+
+        Spec: RFC 7662 section 2.2.
         """
         try:
             presented = authentic(refresh_token, self._secrets)
         except RefreshError:
             return None
-        session = presented.family
-        family, cause = self._looked_up(presented)
-        if family is None or cause is not None or self._objection(session, family)[0] is not None:
+        session, moment_ms = presented.family, wall_ns_now() // 1_000_000
+        stored = self._families.find(session)
+        if stored is None:
             return None
-        described = {
-            "sid": session,
-            "sub": family.subject,
-            "aud": family.audience,
-            "iss": family.issuer,
-            "iat": family.started,
-            "exp": family.idle_until,
-            "client_id": family.client_id,
-            "scope": family.scope,
-        }
-        return {name: value for name, value in described.items() if value is not None}
+        _, outcome = self._step(presented, stored.family, moment_ms, presented.version)
+        if outcome == "ended" and not stored.family.announced:
+            self._families.announce(session, stored)
+        if outcome not in ("rotated", "benign_reuse"):
+            return None
+        cause, _ = self._objections.against(session, stored.family)
+        if cause is not None:
+            self._end(session, cause)
+            return None
+        return claims_of_token(session, stored.family, None if outcome == "rotated" else self._grace)
 
     def stats(self) -> dict[str, Any]:
         """Return how often what happened in this process.
@@ -334,6 +331,19 @@ class SessionManager:
         except RefreshError as error:
             self._events.tell("refused", None, None, error.cause)
             raise
+
+    def _step(
+        self, presented: RefreshToken, family: Family, moment_ms: int, signing_version: int
+    ) -> tuple[Family | None, Outcome]:
+        return step(
+            family,
+            presented.counter,
+            presented.version,
+            moment_ms,
+            grace=self._grace,
+            idle_lifetime=self._idle_lifetime,
+            signing_version=signing_version,
+        )
 
     def _over(self, session: str, stored: Stored, after: Family | None, outcome: str) -> RefreshError:
         """Return the error for a session that is over, of which verifiers have been told when this returns."""
@@ -355,32 +365,6 @@ class SessionManager:
             self._events.tell("ended", session, ended, cause)
         return ended is not None
 
-    def _looked_up(self, presented: RefreshToken) -> tuple[Family | None, str | None]:
-        """Return the session of a genuine token, and why the token would not work; None for one that would."""
-        stored = self._families.find(presented.family)
-        if stored is None:
-            return None, "unknown_session"
-        _, outcome = step(
-            stored.family,
-            presented.counter,
-            presented.version,
-            wall_ns_now() // 1_000_000,
-            grace=self._grace,
-            idle_lifetime=self._idle_lifetime,
-            signing_version=presented.version,
-        )
-        return stored.family, None if outcome in ("rotated", "benign_reuse") else outcome
-
-    def _objection(self, session: str, family: Family) -> tuple[str | None, int]:
-        """Return why rules or the epoch are against a session, or None, and from when on its subject begins anew."""
-        about_subject, about_session = self._families.rules(family.subject, session)
-        floor = _floor(about_subject)
-        if about_session:
-            return "session_revoked", floor
-        if family.started < floor:
-            return "subject_revoked", floor
-        return "old_epoch" if family.epoch < self._issuer._epoch_now() else None, floor
-
     def _checked_and_issued(
         self, session: str, stored: Stored, audience: str | Collection[str] | None, scope: str | None
     ) -> tuple[str, int]:
@@ -392,34 +376,15 @@ class SessionManager:
         target = narrowed_audience(family, audience)
         narrowed = narrowed_scope(family, scope)
         now_ns = wall_ns_now()
-        cause, floor = self._objection(session, family)
-        if cause is not None:
-            raise self._ended_by(session, family, cause)
-        self._check_status(family.subject, session, family)
-        issued = self._issued(session, family, now_ns, floor, target, narrowed)
-        # Once more: had an epoch begun meanwhile, this token would be of the new one, and the session is not.
-        if family.epoch < self._issuer._epoch_now():
-            raise self._ended_by(session, family, "old_epoch")
-        return issued
-
-    def _ended_by(self, session: str, family: Family, cause: str) -> RefreshError:
+        cause, floor = self._objections.against(session, family)
+        if cause is None:
+            issued = self._issued(session, family, now_ns, floor, target, narrowed)
+            # Once more: had an epoch begun meanwhile, this token would be of the new one, and the session is not.
+            if family.epoch >= self._issuer._epoch_now():
+                return issued
+            cause = "old_epoch"
         self._end(session, cause)
-        return self._refused(session, family, cause)
-
-    def _check_status(self, subject: str, session: str | None, family: Family | None) -> None:
-        if self._subject_status is None:
-            return
-        try:
-            status = self._subject_status(subject)
-        except JotgateError:
-            raise
-        except Exception as error:
-            raise StoreUnavailableError(f"subject_status failed ({type(error).__name__}): try again") from None
-        if status is True:
-            return
-        if session is not None:
-            self._end(session, "subject_disabled")
-        raise self._refused(session, family, "subject_disabled")
+        raise self._refused(session, family, cause)
 
     def _issued(
         self, session: str, family: Family, now_ns: int, floor: int, audience: str | list[str], scope: str | None
@@ -447,10 +412,6 @@ class SessionManager:
 
     def __repr__(self) -> str:
         return f"SessionManager(issuer={self._issuer.issuer!r})"
-
-
-def _floor(rules: list[Any]) -> int:
-    return max((rule.value for rule in rules), default=0)
 
 
 def _random_below(bound: int) -> int:
