@@ -330,3 +330,20 @@ def test_mistakes(make):
     error = error_of(make)
     assert SECRET not in str(error)
     rejects("invalid_policy", make)
+
+
+def test_an_assertion_counts_once_also_where_the_clock_of_the_store_is_ahead():
+    class Ahead(MemoryStore):
+        def swap(self, name, old, new, until):
+            # as Redis does with what has run out by its own clock, five minutes ahead of ours
+            return super().swap(name, old, new, until - 300)
+
+    endpoint = responder(Ahead())
+    form = asserted()
+    assert is_active(post(endpoint, form, {}))
+    assert is_refused(post(endpoint, form, {}))
+
+
+@pytest.mark.parametrize("thumbprint", ["\u00e9" * 43, "=" * 43, "A" * 42 + "B"])
+def test_a_thumbprint_is_one(thumbprint):
+    assert rejects("invalid_policy", lambda: ClientCertificate(thumbprint))
