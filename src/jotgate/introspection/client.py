@@ -247,6 +247,8 @@ class IntrospectionClient:
 
             # somebody has to hold the task: a loop does not
             question.task = asyncio.get_running_loop().create_task(self._answer_async(question, text))
+            # a task that is cancelled before its first step never gets into its own `finally`
+            question.task.add_done_callback(lambda _: self._land(question, _left_alone()))
             return
         try:
             threading.Thread(target=self._answer, args=(question, text), name="jotgate-introspect", daemon=True).start()
@@ -254,16 +256,18 @@ class IntrospectionClient:
             raise introspection_failed("no thread could be started to ask the issuer") from None
 
     def _answer(self, question: _Question, text: str) -> None:
+        outcome: IntrospectedToken | Exception = introspection_failed("the fetch ended its thread")
         try:
-            outcome: IntrospectedToken | Exception = self._read(self._fetch(*self._request(text)))
+            outcome = self._read(self._fetch(*self._request(text)))
         except Exception as error:
             outcome = error
-        self._land(question, outcome)
+        finally:
+            self._land(question, outcome)
 
     async def _answer_async(self, question: _Question, text: str) -> None:
         import asyncio
 
-        outcome: IntrospectedToken | Exception = introspection_failed("the event loop that asked has ended")
+        outcome: IntrospectedToken | Exception = _left_alone()
         try:
             async with asyncio.timeout(self._timeout):
                 request = await asyncio.to_thread(self._request, text)  # a signer may be far away
@@ -274,11 +278,14 @@ class IntrospectionClient:
             self._land(question, outcome)
 
     def _land(self, question: _Question, outcome: IntrospectedToken | Exception) -> None:
-        """Remember what is to be remembered, and let those go on who wait."""
+        """Remember what is to be remembered, and let those go on who wait. The first landing counts."""
         key = question.key
         if isinstance(outcome, Exception):
             outcome = self._refusal(outcome)
         with self._lock:
+            if question.outcome is not None:
+                return
+            question.outcome = outcome
             shared = self._shared.get(key)
             if shared is question:
                 del self._shared[key]
@@ -295,7 +302,6 @@ class IntrospectionClient:
                     self._answers.drop(key)
                 if shared is not None:  # it was asked before this was known
                     shared.may_be_remembered = False
-        question.outcome = outcome
         question.land(True)
 
     def _refusal(self, error: Exception) -> JotgateError:
@@ -369,6 +375,10 @@ class _Question(Flight):
         if isinstance(outcome, IntrospectedToken):
             return outcome
         raise type(outcome)(*outcome.args)
+
+
+def _left_alone() -> JotgateError:
+    return introspection_failed("the event loop that asked has ended")
 
 
 def _late(timeout: float) -> JotgateError:

@@ -437,6 +437,39 @@ def test_a_loop_that_ends_lets_the_others_know():
     assert [each.code for each in failures] == ["introspection_failed"]
 
 
+def test_a_question_that_is_cancelled_before_its_first_step_is_over():
+    """As a shutdown does it that cancels every task there is."""
+
+    async def fetch(url, headers, body, timeout):
+        return 200, JSON, active()
+
+    client = IntrospectionClient(URL, auth=BasicAuth(API, SECRET), fetch=fetch, timeout=20, max_under_way=1)
+
+    async def run():
+        asking = asyncio.create_task(client.introspect_async(TEXT))
+        await asyncio.sleep(0)
+        for task in asyncio.all_tasks() - {asyncio.current_task(), asking}:
+            task.cancel()
+        with pytest.raises(IntrospectionError) as refusal:
+            await asyncio.wait_for(asking, 5)
+        assert refusal.value.code == "introspection_failed"
+        assert client.stats()["under_way"] == 0
+        return await client.introspect_async(TEXT)
+
+    assert asyncio.run(run()).subject == SUBJECT
+    assert (client.stats()["failed"], client.stats()["active"]) == (1, 1)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fetch_that_ends_its_thread_is_over():
+    endpoint = Endpoint()
+    endpoint.error = SystemExit(1)
+    client = endpoint.client(timeout=20, max_under_way=1)
+    for _ in range(2):
+        refused(client)
+    assert client.stats()["under_way"] == 0
+
+
 def test_a_plain_fetch_does_not_hold_up_the_loop():
     endpoint = Endpoint(active())
     endpoint.gate.clear()
