@@ -286,8 +286,7 @@ class IntrospectionClient:
             if question.outcome is not None:
                 return
             question.outcome = outcome
-            shared = self._shared.get(key)
-            if shared is question:
+            if self._shared.get(key) is question:
                 del self._shared[key]
             self._under_way.discard(question)
             if isinstance(outcome, IntrospectedToken):
@@ -300,8 +299,9 @@ class IntrospectionClient:
                 self._counts["refused"] += 1
                 if self._answers is not None and isinstance(outcome, InactiveTokenError):
                     self._answers.drop(key)
-                if shared is not None:  # it was asked before this was known
-                    shared.may_be_remembered = False
+                for other in self._under_way:
+                    if other.key == key:  # it was asked before this was known
+                        other.may_be_remembered = False
         question.land(True)
 
     def _refusal(self, error: Exception) -> JotgateError:
