@@ -16,6 +16,7 @@ from ..binding import KeySource
 from ..errors import MalformedTokenError, PolicyError, TokenError
 from ..keys.freshness import whole_number
 from ..policy import ANY, AnyValue, Policy
+from ..stores.taking_back import MARGIN
 from ..token import VerifiedToken
 from ..verifier import Verifier
 from .auth import ASSERTION_TYPE, MAX_ASSERTION_LIFETIME, checked_client_id
@@ -206,7 +207,9 @@ class Assertions:
         if expires > now() + self.max_lifetime + LEEWAY:
             return False
         name = hashlib.sha256(f"{len(client_id)}:{client_id}:{jti}".encode()).digest()
-        return self.store.swap(f"assertion:{b64url_encode(name)}", None, b"", math.ceil(expires) + LEEWAY + 1)
+        # longer than it lives by our clock: the store forgets by another one, and another machine looks at a third
+        until = math.ceil(expires) + LEEWAY + MARGIN
+        return self.store.swap(f"assertion:{b64url_encode(name)}", None, b"", until)
 
     def __repr__(self) -> str:
         return f"<Assertions for {sorted(self.audience)}>"
