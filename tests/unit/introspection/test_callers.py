@@ -180,6 +180,18 @@ def test_an_assertion_serves_once(clock):
     is_refused(post(way_in, form, {}))
 
 
+def test_an_assertion_serves_once_although_the_store_s_clock_is_ahead(clock):
+    class Ahead(MemoryStore):
+        def swap(self, name, old, new, until):
+            return super().swap(name, old, new, until - 60)
+
+    way_in = responder(Ahead())
+    assert is_active(post(way_in, asserted(), {}))
+    for passed in (0, 5, 64):  # the last moment of its leeway
+        clock.advance(passed)
+        is_refused(post(way_in, asserted(), {}))
+
+
 def test_the_ids_of_two_clients_are_two():
     table = {
         name: Client(ClientKeys(KEY.public(), algorithms=["ES256"]), audience=ANY) for name in (PARTNER, PARTNER + ":a")
