@@ -26,10 +26,13 @@ _CLIENT_ID = re.compile(r"[ -~]{1,256}")
 
 
 class Presented(NamedTuple):
-    """What goes with a request."""
+    """What goes with a request. ``repr`` shows no secret."""
 
     headers: dict[str, str]
     form: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"<Presented {[*self.headers, *self.form]}>"
 
 
 class ClientAuth(Protocol):
