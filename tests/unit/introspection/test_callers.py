@@ -335,8 +335,9 @@ def test_who_calls_is_asked_before_what_he_wants():
         lambda: Callers(clients(k=Client(ClientKeys(KEY.public(), algorithms=["ES256"]))), None),
         lambda: responder(assertions=7), lambda: Assertions(ANY, MemoryStore()), lambda: Assertions([], MemoryStore()),
         lambda: Assertions(ISSUER, None), lambda: Assertions(ISSUER, MemoryStore(), max_lifetime=3601),
+        lambda: ClientCertificate("é" * 43), lambda: ClientCertificate("=" * 43),
     ],
-    ids=range(28),
+    ids=range(30),
 )  # fmt: skip
 def test_mistakes(make):
     error = error_of(make)
