@@ -266,7 +266,7 @@ class Callers:
         """
         form = request.form
         asserted = "client_assertion" in form or "client_assertion_type" in form
-        if asserted and request.authorization is not None:
+        if asserted + (request.authorization is not None) + ("client_secret" in form) > 1:
             raise BadRequest
         if asserted:
             caller = self._by_assertion(form)

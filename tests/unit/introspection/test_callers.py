@@ -254,6 +254,8 @@ def test_a_certificate_does_not_stand_for_a_secret():
 def test_two_ways_at_once_are_refused():
     is_refused(post(responder(), asserted(), basic()), 400, "invalid_request")
     is_refused(post(responder(), TOKEN | {"client_assertion": "x"}, basic()), 400, "invalid_request")
+    is_refused(post(responder(), TOKEN | {"client_id": API, "client_secret": SECRET}, basic()), 400, "invalid_request")
+    is_refused(post(responder(), asserted() | {"client_secret": SECRET}, {}), 400, "invalid_request")
 
 
 def test_another_s_client_id_is_refused():
