@@ -645,3 +645,12 @@ def test_a_child_of_a_fork_does_not_wait_for_its_parents_threads() -> None:
     sessions._forked()
     assert started(sessions)
     assert sessions.stats()["started"] == 1
+
+
+def test_a_subject_that_is_no_unicode_has_no_sessions() -> None:
+    """Nothing is issued to it; whoever asks is told so, by no error that quotes it."""
+    sessions = manager()
+    for subject in ("\ud800", "c4n4ry\udce9"):
+        rejects("malformed", lambda subject=subject: started(sessions, subject))
+        assert sessions.sessions(subject) == []
+        assert sessions.end_all(subject) == 0
