@@ -13,8 +13,16 @@ Headers: TypeAlias = Mapping[str, str] | Sequence[tuple[str, str]]
 """Names in any case. As pairs a name may come several times."""
 
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
-# What a form can send, or any page without a preflight (Fetch standard, CORS-safelisted request headers).
-_WITHOUT_PREFLIGHT: Final = frozenset({"accept", "accept-language", "content-language", "content-type", "range"})
+# What goes with a form: what any page may send without a preflight (Fetch standard, CORS-safelisted request headers),
+# what browsers write by themselves (there: forbidden request headers) or fill in from their caches, and proxies.
+_WITHOUT_PREFLIGHT: Final = re.compile(
+    r"accept|accept-language|content-language|content-type|range"
+    r"|accept-charset|accept-encoding|connection|content-length|cookie2?|date|dnt|expect|host|keep-alive|origin|referer"
+    r"|set-cookie|te|trailer|transfer-encoding|upgrade|via|(access-control|proxy|sec)-.*"
+    r"|authorization|cache-control|device-memory|downlink|dpr|ect|if-.*|pragma|priority|rtt|save-data"
+    r"|upgrade-insecure-requests|user-agent|viewport-width|width"
+    r"|forwarded|x-forwarded-.*|x-real-ip"
+)
 
 
 class RequestGuard:
@@ -44,7 +52,7 @@ class RequestGuard:
         self._origins = frozenset(map(_origin, origins))
         self._sites = ("same-origin", "same-site") if same_site else ("same-origin",)
         if header is not None and (
-            type(header) is not str or not _HEADER.fullmatch(header) or header.lower() in _WITHOUT_PREFLIGHT
+            type(header) is not str or not _HEADER.fullmatch(header) or _WITHOUT_PREFLIGHT.fullmatch(header.lower())
         ):
             raise PolicyError("header takes the name of a header of your own, such as X-Session")
         self._header = None if header is None else header.lower()
