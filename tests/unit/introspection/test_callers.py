@@ -254,6 +254,8 @@ def test_a_certificate_does_not_stand_for_a_secret():
 def test_two_ways_at_once_are_refused():
     is_refused(post(responder(), asserted(), basic()), 400, "invalid_request")
     is_refused(post(responder(), TOKEN | {"client_assertion": "x"}, basic()), 400, "invalid_request")
+    is_refused(post(responder(), TOKEN | {"client_id": API, "client_secret": SECRET}, basic()), 400, "invalid_request")
+    is_refused(post(responder(), asserted() | {"client_secret": SECRET}, {}), 400, "invalid_request")
 
 
 def test_another_s_client_id_is_refused():
@@ -335,8 +337,9 @@ def test_who_calls_is_asked_before_what_he_wants():
         lambda: Callers(clients(k=Client(ClientKeys(KEY.public(), algorithms=["ES256"]))), None),
         lambda: responder(assertions=7), lambda: Assertions(ANY, MemoryStore()), lambda: Assertions([], MemoryStore()),
         lambda: Assertions(ISSUER, None), lambda: Assertions(ISSUER, MemoryStore(), max_lifetime=3601),
+        lambda: ClientCertificate("é" * 43), lambda: ClientCertificate("=" * 43),
     ],
-    ids=range(28),
+    ids=range(30),
 )  # fmt: skip
 def test_mistakes(make):
     error = error_of(make)
