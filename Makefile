@@ -12,7 +12,7 @@ demo: $(BUILT)
 	$(BIN)/jotgate demo
 
 test: $(BUILT)
-	$(BIN)/python -m pytest
+	tests/suite $(BIN)/python
 
 $(VENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Jotgate needs Python 3.11 or later: make PYTHON=python3.x"; exit 2; }
@@ -85,7 +85,7 @@ coverage: $(BUILT)
 	cp -r ext src tests bench setup.py pyproject.toml README.md build/coverage/
 	rm -f build/coverage/src/jotgate/*.so
 	cd build/coverage && JOTGATE_COVERAGE=1 ../../$(BIN)/python setup.py -q build_ext --inplace
-	cd build/coverage && PYTHONPATH=src ../../$(BIN)/python -m pytest -q -p no:cacheprovider --ignore=tests/unit/cli --ignore=tests/unit/issuing --ignore=tests/unit/audit --ignore=tests/model/test_key_ring.py --ignore=tests/typing --ignore=tests/services --deselect 'tests/isolated/test_isolated.py::test_script[ring_kill]' --deselect 'tests/isolated/test_isolated.py::test_script[ring_processes]'
+	cd build/coverage && PYTHONPATH=src ../../$(BIN)/python -m pytest -q -p no:cacheprovider --ignore=tests/unit/cli --ignore=tests/unit/issuing --ignore=tests/unit/audit --ignore=tests/unit/sessions --ignore=tests/unit/introspection --ignore=tests/model/test_key_ring.py --ignore=tests/model/test_sessions.py --ignore=tests/typing --ignore=tests/services --deselect 'tests/isolated/test_isolated.py::test_script[ring_kill]' --deselect 'tests/isolated/test_isolated.py::test_script[ring_processes]' --deselect 'tests/isolated/test_isolated.py::test_script[session_kill]'
 	$(BIN)/python tests/native_coverage.py build/coverage 95
 
 # An sdist, a wheel built from it, and the suite on that wheel in an empty environment, for each Python named.

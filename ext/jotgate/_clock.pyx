@@ -74,6 +74,15 @@ def now():
     return wall_ns() / 1e9
 
 
+def wait_until(ns):
+    """Return when the wall clock has come to ``ns`` Unix nanoseconds; one that a test has stopped is not waited for."""
+    from time import sleep
+
+    left = ns - wall_ns()
+    if left > 0 and _stopped_at == RUNNING:
+        sleep(left / 1e9)
+
+
 def set_wall_clock_for_tests(ns):
     """Stop the wall clock at ``ns`` Unix nanoseconds (an int >= 0), or let it run again with None.
 

@@ -24,7 +24,7 @@ from jotgate._fault cimport (
 from jotgate._flights cimport Flights
 from jotgate._json cimport STRING, names_free, names_init, scan_object
 from jotgate._key cimport HS512, KeySource, is_usable
-from jotgate._revoked cimport ASKED, UNASKED, VOUCHED, Asking, RevocationIndex, is_current
+from jotgate._revoked cimport ASKED, NO_EPOCH, UNASKED, VOUCHED, Asking, RevocationIndex, is_current
 from jotgate._token cimport Header, VerifiedToken, make_payload, make_token
 
 from jotgate.errors import BY_FAULT, PolicyError
@@ -378,7 +378,7 @@ cdef class Engine:
                 return NULL
             generation = self._revoked.generation   # read before looking: a change in between is noticed next time
             if fresh or generation != seen.generation:
-                if self._revoked.look_up(span_of(token.payload), token._values, &claim) != OK:
+                if self._revoked.look_up(span_of(token.payload), token._values, NO_EPOCH, &claim) != OK:
                     return NULL
                 self._cache.still_unrevoked(text, hash, generation)
         Py_INCREF(token)
@@ -467,11 +467,11 @@ cdef class Engine:
             work.now_ns = wall_ns()
             fault = binding.policy.check(
                 span_of(payload), work.values, &work.names, work.now_ns, self._ahead_ns, &work.claim)
-        if fault == OK and binding.epoch >= 0:
-            fault = check_epoch(span_of(payload), work.values[<int>EPOCH], binding.epoch, &work.claim)
         if fault == OK and self._revoked is not None:
             work.generation = self._revoked.generation
-            fault = self._revoked.check(span_of(payload), work.values, outcome.asking, &work.claim)
+            fault = self._revoked.check(span_of(payload), work.values, binding.epoch, outcome.asking, &work.claim)
+        elif fault == OK and binding.epoch >= 0:
+            fault = check_epoch(span_of(payload), work.values[<int>EPOCH], binding.epoch, &work.claim)
         if fault == OK:
             token = make_token(payload, header, work.values)
             if self._is_revoked is not None:

@@ -165,14 +165,12 @@ cdef class Judge:
             payload, scratch.values, &scratch.names, now_ns, self.ahead_ns, &verdict.claim)
         if fault != OK:
             return fault
-        if (<Binding>binding).epoch >= 0:
-            fault = check_epoch(payload, scratch.values[<int>EPOCH], (<Binding>binding).epoch, &verdict.claim)
-            if fault != OK:
-                return fault
         if self.revoked is not None:
-            fault = self.revoked.check(payload, scratch.values, VOUCHED, &verdict.claim)
-            if fault != OK:
-                return fault
+            fault = self.revoked.check(payload, scratch.values, (<Binding>binding).epoch, VOUCHED, &verdict.claim)
+        elif (<Binding>binding).epoch >= 0:
+            fault = check_epoch(payload, scratch.values[<int>EPOCH], (<Binding>binding).epoch, &verdict.claim)
+        if fault != OK:
+            return fault
         verdict.exp = seconds_of(payload, scratch.values)
         verdict.key = facts.key
         return OK

@@ -17,6 +17,9 @@ cdef enum Asking:
     UNASKED                         # that the store was asked during this call: it was not yet
     ASKED                           # the same: it was
 
+cdef enum:
+    NO_EPOCH = -1                   # the keys tell of none
+
 
 @cython.final
 cdef class RevocationIndex(Shards):
@@ -30,8 +33,8 @@ cdef class RevocationIndex(Shards):
     cdef int _mark                             # of the last snapshot, 1 to 255
     cdef list _watchers
 
-    cdef Fault check(self, Span document, const Value* values, Asking asking, int* claim) noexcept nogil
-    cdef Fault look_up(self, Span document, const Value* values, int* claim) noexcept nogil
+    cdef Fault check(self, Span document, const Value* values, int64_t epoch, Asking asking, int* claim) noexcept nogil
+    cdef Fault look_up(self, Span document, const Value* values, int64_t epoch, int* claim) noexcept nogil
     cdef bint refuses(self, Fact* wanted, int issuer, Span document, const Value* values) noexcept nogil
     cdef int number_in(self, Span document, Value issuer) noexcept nogil
     cdef int64_t epoch_of(self, int issuer) noexcept nogil

@@ -91,13 +91,16 @@ cdef class RevocationIndex(Shards):
 
     # -- what verifying asks, without the GIL
 
-    cdef Fault check(self, Span document, const Value* values, Asking asking, int* claim) noexcept nogil:
+    cdef Fault check(self, Span document, const Value* values, int64_t epoch, Asking asking, int* claim) noexcept nogil:
         """Whether the token with these claims was taken back.
 
         What is known here refuses, however old it is; only that nothing is known has to be vouched for. A token without
         a `jti`, `sub` or `sid` has nothing by which a rule of that kind could be about it.
+
+        `epoch` is that of the keys, or NO_EPOCH. Keys and rules tell of the same count, and the one that heard of the
+        last step first is right.
         """
-        cdef Fault fault = self.look_up(document, values, claim)
+        cdef Fault fault = self.look_up(document, values, epoch, claim)
         if fault != OK and fault != EPOCH_UNKNOWN:
             return fault
         if asking == UNASKED:
@@ -109,12 +112,12 @@ cdef class RevocationIndex(Shards):
         claim[0] = NO_CLAIM
         return fault
 
-    cdef Fault look_up(self, Span document, const Value* values, int* claim) noexcept nogil:
+    cdef Fault look_up(self, Span document, const Value* values, int64_t epoch, int* claim) noexcept nogil:
         cdef Fact wanted
         cdef uint8_t* room
         cdef Value value
         cdef bint general, own, refused
-        cdef int64_t epoch = -1
+        cdef int64_t held = NO_EPOCH
         cdef int issuer = EVERY_ISSUER
         cdef int kind
         cdef Fault fault
@@ -142,13 +145,13 @@ cdef class RevocationIndex(Shards):
             if refused:
                 return REVOKED
         if peek(&self._tally.general[<int>EPOCH_RULE]):
-            epoch = self.epoch_of(EVERY_ISSUER)
+            held = self.epoch_of(EVERY_ISSUER)
         if issuer != EVERY_ISSUER and peek(&self._tally.own[<int>EPOCH_RULE]):
-            epoch = max(epoch, self.epoch_of(issuer))
-        if epoch < 0:
+            held = max(held, self.epoch_of(issuer))
+        if held == NO_EPOCH and epoch == NO_EPOCH:
             return OK
-        fault = check_epoch(document, values[<int>EPOCH], epoch, claim)
-        return EPOCH_UNKNOWN if fault == EPOCH_AHEAD else fault
+        fault = check_epoch(document, values[<int>EPOCH], max(held, epoch), claim)
+        return EPOCH_UNKNOWN if fault == EPOCH_AHEAD and held != NO_EPOCH else fault
 
     cdef bint refuses(self, Fact* wanted, int issuer, Span document, const Value* values) noexcept nogil:
         """Whether a rule about this says so of a token with this `iat`; one without might be as old as any."""
@@ -400,6 +403,13 @@ cdef class RevocationIndex(Shards):
         end within 32 bits never ends."""
         for found in self.unmarked(-1, 1000):
             yield from found
+
+    def epoch(self, issuer):
+        """Return the epoch that a rule demands of an issuer's tokens (of every issuer's: the empty name); 0: none."""
+        cdef bytes name = (<str?>issuer).encode("utf-8")
+        cdef object number = self._numbers.get(name)
+        held = self.epoch_of(EVERY_ISSUER)
+        return max(0, held, held if number is None else self.epoch_of(number))
 
     def counts(self):
         """Return how many rules there are, by kind; some may have run out."""

@@ -247,6 +247,7 @@ class Verifier(Engine):
             self._index._watch(self._keys_distrusted)
         if self._rules is not None:
             self._rules._watch(self._keys_distrusted)
+        self._keys_distrusted()  # what was before it watched
 
     def _unwatch_rules(self) -> None:
         if self._rules is not None:

@@ -10,15 +10,10 @@ ROWS = tuple(f"{group}{number}" for group, size in SIZES.items() for number in r
 
 _EXAMPLES = "the example applications come with the framework integrations"
 _ENCRYPTION = "encrypted tokens (JWE) come with jotgate.encryption"
-_REMOTE = "keys fetched over the network come with RemoteKeySet"
-_REVOCATION = "revocation comes with Revocations"
 
 WAITING = {
     "A12": _EXAMPLES,
     "A14": _ENCRYPTION,
     **{f"D{number}": _ENCRYPTION for number in (*range(1, 10), 12, 13, 14)},
-    "H9": _REVOCATION,
-    "I15": "token exchange comes with sessions and introspection",
-    "K3": _REVOCATION,
-    "K13": _REVOCATION,
+    "I15": "there is no token exchange (RFC 8693): tokens are issued for refresh tokens alone, which are asked about",
 }

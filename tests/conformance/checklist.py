@@ -82,6 +82,7 @@ TESTS: dict[int, tuple[str, ...]] = {
         "test_rfc9700_2_3_audience_and_privileges_are_restricted",
         "test_rfc9700_2_3_a_token_meant_for_others_is_refused",
     ),
+    69: ("test_rfc9700_2_5_a_client_authenticates_by_its_own_key",),
     70: ("test_rfc9700_4_15_a_client_is_not_taken_for_a_subject",),
     71: ("test_fapi2_a_retry_after_a_lost_response_succeeds",),
     72: (

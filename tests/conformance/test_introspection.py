@@ -16,13 +16,15 @@ from introspecting import (
     issuers_verifier,
     post,
 )
-from support import NOW, error_of, refuses, rejects
+from support import AUDIENCE, ISSUER, NOW, SUBJECT, error_of, refuses, rejects, signing_key
 
 from jotgate.errors import StoreUnavailableError
-from jotgate.introspection.auth import BasicAuth
+from jotgate.introspection.auth import BasicAuth, PrivateKeyJwt
+from jotgate.introspection.callers import Assertions, Client, ClientKeys
 from jotgate.introspection.client import IntrospectionClient
 from jotgate.introspection.responder import IntrospectionResponder
 from jotgate.introspection.revocation_endpoint import RevocationEndpoint
+from jotgate.stores.memory import MemoryStore
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -128,3 +130,23 @@ def test_rfc7662_4_no_answer_is_remembered_beyond_exp(clock) -> None:
     clock.advance(0.001)
     assert error_of(lambda: client.introspect("t")).code == "expired"
     assert len(endpoint.calls) == 2
+
+
+def test_rfc9700_2_5_a_client_authenticates_by_its_own_key() -> None:
+    """Nobody else knows a secret of such a client, the server included; RFC 7523 sections 2.2 and 3."""
+    key = signing_key("ES256", kid="client", which=1)
+    responder = IntrospectionResponder(
+        issuers_verifier(),
+        clients={API: Client(ClientKeys(key.public(), algorithms=["ES256"]), audience=AUDIENCE)},
+        assertions=Assertions(ISSUER, MemoryStore()),
+    )
+    for signer, status in ((key, 200), (signing_key("ES256", kid="client", which=2), 401)):
+        asked = IntrospectionClient(
+            "https://auth.example.com/introspect",
+            auth=PrivateKeyJwt(API, signer, ISSUER),
+            fetch=lambda url, headers, body, timeout: responder.respond("POST", headers, body),
+        )
+        if status == 200:
+            assert asked.introspect(access_token()).subject == SUBJECT
+        else:
+            assert error_of(lambda asked=asked: asked.introspect(access_token())).code == "introspection_failed"

@@ -195,7 +195,7 @@ class _Sentinel(Server):
             path.write_text(
                 f"bind 127.0.0.1\nport {self.port}\ndir {self.directory}\n"
                 f"sentinel monitor {self._service} 127.0.0.1 {self._primary.port} 2\n"
-                f"sentinel down-after-milliseconds {self._service} 700\n"
+                f"sentinel down-after-milliseconds {self._service} 1200\n"
                 f"sentinel failover-timeout {self._service} 4000\n"
                 f"sentinel parallel-syncs {self._service} 2\n"
             )
@@ -237,7 +237,9 @@ class SentinelSet:
         if not isinstance(facts, dict):
             facts = dict(zip(facts[::2], facts[1::2], strict=True))
         known = {_word(name): _word(value) for name, value in facts.items()}
-        return known["num-slaves"] == "2" and known["num-other-sentinels"] == "2"
+        # Its flags say more than "master" while it doubts the primary or has it replaced.
+        calm = known["flags"] == "master" and int(known["port"]) == self.primary.port
+        return calm and known["num-slaves"] == "2" and known["num-other-sentinels"] == "2"
 
     @property
     def url(self) -> str:
@@ -292,20 +294,20 @@ class Cluster:
         try:
             for number in range(6 if replicas else 3):
                 self.nodes.append(Server(directory / f"n{number}", binary, **settings))
-            self.primaries = self.nodes[:3]
+            first_three = self.nodes[:3]
             for number, node in enumerate(self.nodes):
                 node.run("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-            for number, node in enumerate(self.primaries):
+            for number, node in enumerate(first_three):
                 first, last = SLOTS * number // 3, SLOTS * (number + 1) // 3 - 1
                 node.run("CLUSTER", "ADDSLOTSRANGE", first, last)
             for node in self.nodes[1:]:
                 node.run("CLUSTER", "MEET", "127.0.0.1", self.nodes[0].port)
             until(lambda: all(self._knows(node, len(self.nodes)) for node in self.nodes), what="the cluster")
-            for primary, replica in zip(self.primaries, self.nodes[3:], strict=bool(replicas)):
+            for primary, replica in zip(first_three, self.nodes[3:], strict=bool(replicas)):
                 replica.run("CLUSTER", "REPLICATE", _word(primary.run("CLUSTER", "MYID")))
             until(lambda: all(map(self._whole, self.nodes)), what="the slots")
             if replicas:
-                until(lambda: all(SentinelSet._replicas_of(node) == 1 for node in self.primaries), what="replication")
+                until(lambda: all(SentinelSet._replicas_of(node) == 1 for node in first_three), what="replication")
         except BaseException:
             self.kill()
             raise
@@ -323,7 +325,12 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        return f"redis+cluster://{','.join(node.address for node in self.primaries)}"
+        return f"redis+cluster://{','.join(node.address for node in self.nodes[:3])}"
+
+    @property
+    def primaries(self) -> list[Server]:
+        """The nodes that take writes now."""
+        return [node for node in self.nodes if node.run("ROLE")[0] in (b"master", "master")]
 
     def primary_of(self, key: str) -> Server:
         """Return the node that serves a key, by the word of the first node that answers."""

@@ -149,13 +149,20 @@ class Watch:
             moments.append(found[0])
         return moments
 
-    def ever(self, name: str, code: str, since: float = 0, until: float = float("inf")) -> bool:
-        """Whether any process gave this verdict in those seconds."""
-        return any(
-            code in codes and since <= second + 1 and second <= until
-            for report in self.reports.values()
-            for second, codes in ((int(key), value) for key, value in report["seconds"].get(name, {}).items())
-        )
+    def in_second(self, name: str, second: int) -> set[str]:
+        """Return the verdicts on a token that any process gave in one whole second of the monotonic clock."""
+        return {
+            code for report in self.reports.values() for code in report["seconds"].get(name, {}).get(str(second), {})
+        }
+
+    def last_accepted(self, name: str) -> tuple[float, float]:
+        """Return when the last call that accepted a token began, and when it ended, in any process."""
+        moments = [report["accepted"][name] for report in self.reports.values() if name in report["accepted"]]
+        return max((began for began, _ in moments), default=0.0), max((ended for _, ended in moments), default=0.0)
+
+    def longest(self, fresh: bool = False) -> float:
+        """Return the seconds of the longest call."""
+        return max(report["longest_fresh" if fresh else "longest"] for report in self.reports.values())
 
     def close(self) -> None:
         """End the processes, and read what they report."""

@@ -57,6 +57,7 @@ def main() -> None:
     now: dict[str, str] = {}
     seconds: dict[str, dict[int, dict[str, int]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(int)))
     longest = {False: 0.0, True: 0.0}
+    accepted: dict[str, tuple[float, float]] = {}
     calls = 0
     say(ready=True)
     while not ended.is_set():
@@ -67,6 +68,8 @@ def main() -> None:
             calls += 1
             longest[name in fresh] = max(longest[name in fresh], done - began)
             seconds[name][int(done)][code] += 1
+            if code == "accepted":
+                accepted[name] = began, done
             if now.get(name) != code:
                 now[name] = code
                 say(at=done, began=began, name=name, code=code)
@@ -76,6 +79,7 @@ def main() -> None:
         longest=longest[False],
         longest_fresh=longest[True],
         seconds=seconds,
+        accepted=accepted,
         stats=verifier.stats()["revocations"],
     )
 

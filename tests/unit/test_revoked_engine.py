@@ -306,10 +306,26 @@ def test_keys_and_rules_each_have_their_feed() -> None:
     rules.take_back(epoch(2))
     own = signing_key("HS256")
     way_in = Verifier(keys, policy(), revocations=rules)
-    keys.answers = [lambda: keys.give(own, epoch=1), lambda: keys.give(own, epoch=2)]
+    keys.answers = [lambda: keys.give(own, epoch=1)]
     rules.answers = [rules.usable]
     assert way_in.verify(token(epoch=2))
-    assert (keys.asked, rules.asked) == (["usable", "newer"], ["usable"])
+    assert (keys.asked, rules.asked) == (["usable"], ["usable"])
+
+
+def test_of_keys_and_rules_who_heard_of_an_epoch_first_is_right() -> None:
+    keys, rules = Hand(signing_key("HS256"), epoch=1), Rules()
+    way_in = Verifier(keys, policy(), revocations=rules)
+    keys.answers = [False]
+    refuses(way_in, token(epoch=2), "invalid_claim", "epoch")
+    assert (keys.asked, rules.asked) == (["newer"], [])
+    rules.take_back(epoch(2, ISSUER))
+    assert way_in.verify(token(epoch=2)), "the keys are behind"
+    refuses(way_in, token(epoch=1), "revoked")
+    assert way_in.verify_batch([token(epoch=2, jti="other"), token(epoch=1)]).code == ("accepted", "revoked")
+    keys.give(signing_key("HS256"), epoch=3)
+    assert way_in.verify(token(epoch=3)), "the rules are behind"
+    refuses(way_in, token(epoch=2), "revoked")
+    assert (keys.asked, rules.asked) == (["newer"], [])
 
 
 # -- fresh

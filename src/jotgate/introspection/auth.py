@@ -26,10 +26,13 @@ _CLIENT_ID = re.compile(r"[ -~]{1,256}")
 
 
 class Presented(NamedTuple):
-    """What goes with a request."""
+    """What goes with a request. ``repr`` shows nothing of it."""
 
     headers: dict[str, str]
     form: dict[str, str]
+
+    def __repr__(self) -> str:
+        return "Presented()"
 
 
 class ClientAuth(Protocol):

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final, cast, final
 
 from .. import unverified
 from .._clock import now
-from .._codec import b64url_encode
+from .._codec import b64url_decode, b64url_encode
 from ..binding import KeySource
 from ..errors import MalformedTokenError, PolicyError, TokenError
 from ..keys.freshness import whole_number
 from ..policy import ANY, AnyValue, Policy
+from ..stores.taking_back import MARGIN
 from ..token import VerifiedToken
 from ..verifier import Verifier
 from .auth import ASSERTION_TYPE, MAX_ASSERTION_LIFETIME, checked_client_id
@@ -113,7 +114,11 @@ class ClientCertificate:
     __slots__ = ("thumbprint",)
 
     def __init__(self, thumbprint: str) -> None:
-        if not isinstance(thumbprint, str) or len(thumbprint) != len(b64url_encode(_NOBODY)):
+        try:
+            length = len(b64url_decode(thumbprint))
+        except (TypeError, MalformedTokenError):
+            length = 0
+        if not isinstance(thumbprint, str) or length != len(_NOBODY):
             raise PolicyError("a thumbprint (x5t#S256) is 43 characters of base64url")
         self.thumbprint = thumbprint
 
@@ -205,8 +210,9 @@ class Assertions:
             return False
         if expires > now() + self.max_lifetime + LEEWAY:
             return False
+        # Kept longer than it counts: by a clock of the store that is ahead it must not have run out before.
         name = hashlib.sha256(f"{len(client_id)}:{client_id}:{jti}".encode()).digest()
-        return self.store.swap(f"assertion:{b64url_encode(name)}", None, b"", math.ceil(expires) + LEEWAY + 1)
+        return self.store.swap(f"assertion:{b64url_encode(name)}", None, b"", math.ceil(expires) + LEEWAY + MARGIN)
 
     def __repr__(self) -> str:
         return f"<Assertions for {sorted(self.audience)}>"

@@ -220,6 +220,8 @@ class IntrospectionClient:
 
     def _ask(self, key: bytes, text: str, fresh: bool) -> _Question:
         """Return the question under way about a token, or begin one."""
+        if len(self._under_way) >= self._most_under_way:
+            self._give_up_closed()
         asked_at = monotonic_ns_now()
         with self._lock:
             question = None if fresh else self._shared.get(key)
@@ -247,6 +249,8 @@ class IntrospectionClient:
 
             # somebody has to hold the task: a loop does not
             question.task = asyncio.get_running_loop().create_task(self._answer_async(question, text))
+            # one that is cancelled before it has begun runs none of its own code
+            question.task.add_done_callback(lambda _: self._land_lost(question))
             return
         try:
             threading.Thread(target=self._answer, args=(question, text), name="jotgate-introspect", daemon=True).start()
@@ -258,12 +262,14 @@ class IntrospectionClient:
             outcome: IntrospectedToken | Exception = self._read(self._fetch(*self._request(text)))
         except Exception as error:
             outcome = error
+        except BaseException as error:  # of a fetch that was cut off; on this thread nobody else hears of it
+            outcome = introspection_failed(f"the fetch was cut off with {type(error).__name__}")
         self._land(question, outcome)
 
     async def _answer_async(self, question: _Question, text: str) -> None:
         import asyncio
 
-        outcome: IntrospectedToken | Exception = introspection_failed("the event loop that asked has ended")
+        outcome: IntrospectedToken | Exception = _loop_ended()
         try:
             async with asyncio.timeout(self._timeout):
                 request = await asyncio.to_thread(self._request, text)  # a signer may be far away
@@ -273,14 +279,25 @@ class IntrospectionClient:
         finally:
             self._land(question, outcome)
 
+    def _give_up_closed(self) -> None:
+        """Land what was asked in an event loop that was closed without cancelling it: nobody else will."""
+        with self._lock:
+            waiting = list(self._under_way)
+        for question in waiting:
+            if question.task is not None and question.task.get_loop().is_closed():
+                self._land_lost(question)
+
+    def _land_lost(self, question: _Question) -> None:
+        if question.outcome is None:
+            self._land(question, _loop_ended())
+
     def _land(self, question: _Question, outcome: IntrospectedToken | Exception) -> None:
         """Remember what is to be remembered, and let those go on who wait."""
         key = question.key
         if isinstance(outcome, Exception):
             outcome = self._refusal(outcome)
         with self._lock:
-            shared = self._shared.get(key)
-            if shared is question:
+            if self._shared.get(key) is question:
                 del self._shared[key]
             self._under_way.discard(question)
             if isinstance(outcome, IntrospectedToken):
@@ -293,8 +310,9 @@ class IntrospectionClient:
                 self._counts["refused"] += 1
                 if self._answers is not None and isinstance(outcome, InactiveTokenError):
                     self._answers.drop(key)
-                if shared is not None:  # it was asked before this was known
-                    shared.may_be_remembered = False
+                for each in self._under_way:
+                    if each.key == key:  # it was asked before this was known
+                        each.may_be_remembered = False
         question.outcome = outcome
         question.land(True)
 
@@ -369,6 +387,10 @@ class _Question(Flight):
         if isinstance(outcome, IntrospectedToken):
             return outcome
         raise type(outcome)(*outcome.args)
+
+
+def _loop_ended() -> JotgateError:
+    return introspection_failed("the event loop that asked has ended")
 
 
 def _late(timeout: float) -> JotgateError:

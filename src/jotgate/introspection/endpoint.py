@@ -23,20 +23,26 @@ _JSON: Final = {"content-type": "application/json"} | _NEVER_STORED
 
 
 class Response(NamedTuple):
-    """What to send back."""
+    """What to send back. ``repr`` shows its status alone."""
 
     status: int
     headers: dict[str, str]
     """Names in lower case. ``Content-Length`` is left to whoever sends it."""
     body: bytes
 
+    def __repr__(self) -> str:
+        return f"Response(status={self.status})"
+
 
 class Request(NamedTuple):
-    """A request that could be read."""
+    """A request that could be read. ``repr`` shows nothing of it."""
 
     authorization: str | None
     form: dict[str, str]
     certificate: bytes | None
+
+    def __repr__(self) -> str:
+        return "Request()"
 
 
 class Caller(NamedTuple):

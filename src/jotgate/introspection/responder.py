@@ -68,6 +68,7 @@ class IntrospectionResponder(Endpoint):
             raise PolicyError("claims is a collection of names")
         if not {"active", "token_type"}.isdisjoint(claims):
             raise PolicyError("active and token_type are the responder's to say")
+        check_sessions(sessions)
         super().__init__(Callers(clients, assertions), realm=realm, throttle=throttle)
         self._verifier = verifier
         self._claims = (*_MEMBERS, *claims)
@@ -102,6 +103,16 @@ class IntrospectionResponder(Endpoint):
 
     def __repr__(self) -> str:
         return f"<IntrospectionResponder {self._verifier!r}>"
+
+
+def check_sessions(sessions: object) -> None:
+    """Refuse what could not say anything of a refresh token.
+
+    Raises:
+        PolicyError: ``invalid_policy``.
+    """
+    if sessions is not None and not all(callable(getattr(sessions, name, None)) for name in ("describe", "end")):
+        raise PolicyError("sessions knows refresh tokens: it has describe(refresh_token) and end(session)")
 
 
 def described_refresh_token(sessions: RefreshTokens | None, text: str) -> Mapping[str, Any] | None:

@@ -10,7 +10,7 @@ from ..token import VerifiedToken
 from ..verifier import Verifier
 from .callers import Assertions, Callers, Client
 from .endpoint import Caller, Endpoint, Response, Throttle, answered, refused, unavailable
-from .responder import described_refresh_token
+from .responder import check_sessions, described_refresh_token
 
 if TYPE_CHECKING:
     from ..stores.protocol import RefreshTokens, TokenRevocations
@@ -58,6 +58,7 @@ class RevocationEndpoint(Endpoint):
             raise PolicyError("verifier is a Verifier")
         if revocations is None and sessions is None:
             raise PolicyError("a revocation endpoint needs revocations, sessions, or both")
+        check_sessions(sessions)
         super().__init__(Callers(clients, assertions), realm=realm, throttle=throttle)
         self._verifier = verifier
         self._revocations = revocations

@@ -17,13 +17,15 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .._clock import monotonic_ns_now
+from .._clock import monotonic_ns_now, wall_ns_now
 from ..errors import JotgateError, StoreUnavailableError
 from ..keys.feed import guarded, report
 from ..keys.flight import Flight, in_event_loop
 from ..stores.rules import Rule
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .._revoked import RevocationIndex
     from ..stores.protocol import Position, Store
 
@@ -34,6 +36,7 @@ _COOLDOWN_NS: Final = 100_000_000  # tokens that claim to be ahead of the store 
 _PORTION: Final = 500
 _SWEEP_NS: Final = 1_000_000_000
 _FAR_NS: Final = 2**62
+_BACK_NS: Final = 300_000_000_000  # a rule outlives by twice as much what it is about
 
 
 class Trust(NamedTuple):
@@ -55,6 +58,7 @@ class Mirror:
 
     __slots__ = (
         "__weakref__",
+        "_ahead",
         "_asked_ns",
         "_asking",
         "_bell",
@@ -80,6 +84,7 @@ class Mirror:
         self._owed: int | None = None
         self._heard: int | None = None
         self._swept = 0
+        self._ahead = _apart()
         self.failure: JotgateError | None = None
         self.counts = {"snapshots": 0, "written_back": 0, "failures": 0}
         self.renew_locks()
@@ -116,7 +121,7 @@ class Mirror:
             self._thread = thread  # before it runs: a thread that does not find itself here ends
             try:
                 thread.start()
-            except RuntimeError:  # too many threads, or the interpreter ends: then nothing is vouched for
+            except Exception:  # no memory, too many threads, or the interpreter ends: then nothing is vouched for
                 self._thread = None
                 self._first.land(False)
                 return
@@ -199,9 +204,10 @@ class Mirror:
     def step(self) -> float:
         """Take in what is new, waiting for it; return how many seconds to rest."""
         try:
-            if self._position is None or not self._read(WAIT):
+            if self._position is None or self._clock_went_back() or not self._read(WAIT):
                 self._read_everything()
             self._write_back()
+            self._sweep()
         except Exception as error:
             return self._failed(error)
         if self.failure is not None:
@@ -209,7 +215,6 @@ class Mirror:
             self._log("recovered")
         self.counts["failures"] = 0
         self._first.land(True)
-        self._sweep()
         return 0
 
     def _read(self, wait: float) -> bool:
@@ -221,23 +226,39 @@ class Mirror:
         changes = self._store.changes(position, wait)
         if changes is None:
             return False
-        self._index.merge(changes.rules)
+        self._merge(changes.rules)
         # Two threads may do this at once, and the one behind set the position last: then rules come again.
         self._position = changes.position
         self._heard = max(began, self._heard or 0)
         self._vouch()
         return True
 
+    def _clock_went_back(self) -> bool:
+        """Whether the wall clock was set back: what had run out by it, and was let go of, says something again."""
+        ahead = _apart()
+        if ahead < self._ahead - _BACK_NS:
+            return True
+        self._ahead = max(ahead, self._ahead)
+        return False
+
+    def _merge(self, rules: Sequence[Rule], mark: int = 0) -> None:
+        try:
+            self._index.merge(rules, mark)
+        except UnicodeEncodeError:  # a store keeps any name, and no token has one that is no Unicode
+            self._index.merge([rule for rule in rules if _is_unicode(rule.issuer + rule.name)], mark)
+
     def _read_everything(self) -> None:
+        ahead = _apart()
         snapshot = self._store.snapshot()
         mark = self._index.mark_snapshot()
         for rules in snapshot.rules:
-            self._index.merge(rules, mark)
+            self._merge(rules, mark)
         self.counts["snapshots"] += 1
         self._owed = mark
         self._position = snapshot.position
         if not self._read(0):
             raise StoreUnavailableError("the store changes faster than it can be read")
+        self._ahead = ahead
 
     def _write_back(self) -> None:
         """Give the store what it has lost."""
@@ -295,12 +316,28 @@ class Mirror:
         return self._thread is threading.current_thread()
 
 
+def _apart() -> int:
+    """By how much the wall clock is ahead of the monotonic one."""
+    return wall_ns_now() - monotonic_ns_now()
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _follow(this: weakref.ref[Mirror]) -> None:
     while True:
         mirror = this()
         if mirror is None or not mirror._is_mine():
             return
-        pause = mirror.step()
+        try:
+            pause = mirror.step()
+        except BaseException:  # no memory to say so, or a log handler that ends its thread: this one goes on
+            pause = _PAUSES[-1]
         bell = mirror._bell
         del mirror  # one that nobody holds any more does not live on for its thread
         if pause:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, final
 
@@ -27,6 +28,7 @@ LEAST_LAG: Final = 2.0
 """Seconds: what is heard from a store in good health may be older than one, by the time of a question."""
 KEPT: Final = 32 * 86_400
 """Seconds that rules about subjects and sessions are kept: longer than a session lives."""
+_THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @final
@@ -103,7 +105,7 @@ class Revocations(Watched):
         """Take back one token, by its ``jti``, and all others that share it.
 
         Args:
-            token: As a verifier returned it.
+            token: As a verifier returned it; of another issuer than `issuer`, the rule names its own.
 
         Raises:
             PolicyError: ``invalid_policy``: the token has no ``jti``; take back its session or subject.
@@ -112,7 +114,8 @@ class Revocations(Watched):
         if token.token_id is None:
             raise PolicyError("the token has no jti by which it could be taken back: take back its session or subject")
         expires = token.expires_at
-        self.revoke(token.token_id, NEVER if expires is None else int(expires) + 1)
+        until = NEVER if expires is None else int(expires) + 1
+        self._write(token_rule(self._issuer and (token.issuer or ""), _text("token_id", token.token_id), until))
 
     def revoke_subject(self, subject: str) -> int:
         """Take back every token of a subject that was issued until now, and every session that began until now.
@@ -126,8 +129,9 @@ class Revocations(Watched):
         Raises:
             StoreUnavailableError: As `revoke`.
         """
-        before = before_now(self._store)
-        rule = subject_rule(self._issuer, _text("subject", subject), before)
+        known = self._store.rules(self._keys("sub", _text("subject", subject)))
+        before = before_now(self._store, *known)
+        rule = subject_rule(self._issuer, subject, before)
         self._write(rule._replace(until=before + int(self._keep)))
         return before
 
@@ -151,9 +155,12 @@ class Revocations(Watched):
             thumbprint: Of the key, by RFC 7638: ``VerificationKey.thumbprint()``.
 
         Raises:
+            PolicyError: ``invalid_policy``: it is no thumbprint; a ``kid`` would take nothing back.
             StoreUnavailableError: As `revoke`.
         """
-        self._write(key_rule(_text("thumbprint", thumbprint)))
+        if not _THUMBPRINT.fullmatch(_text("thumbprint", thumbprint)):
+            raise PolicyError("a key is taken back by its thumbprint (RFC 7638): 43 characters of base64url")
+        self._write(key_rule(thumbprint))
 
     @property
     def epochs(self) -> EpochCounter:
@@ -287,13 +294,15 @@ class _StoreEpochs:
 
     def current(self) -> int:
         owner = self._revocations
+        if owner.ready:  # who asks on the request path is not made to wait for a store, while a mirror is vouched for
+            return owner.index.epoch(owner._issuer)
         return max((rule.value for rule in owner._store.rules(owner._keys("epoch", "")) if rule), default=0)
 
     def _highest(self) -> int:
         """Return the highest epoch that holds for a token of the issuer; of every issuer, if none is named."""
         owner = self._revocations
-        if owner._issuer:
-            return self.current()
+        if owner._issuer:  # of the store: an index may be behind
+            return max((rule.value for rule in owner._store.rules(owner._keys("epoch", "")) if rule), default=0)
         rules = (rule for portion in owner._store.snapshot().rules for rule in portion)
         return max((rule.value for rule in rules if rule.kind == "epoch"), default=0)
 
@@ -330,4 +339,8 @@ def _seconds(option: str, value: object, least: float) -> int | float:
 def _text(argument: str, value: object) -> str:
     if type(value) is not str or not value:
         raise PolicyError(f"{argument} takes a non-empty str")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise PolicyError(f"{argument} takes valid Unicode: no token has another") from None
     return value

@@ -377,10 +377,14 @@ class SessionManager:
         narrowed = narrowed_scope(family, scope)
         now_ns = wall_ns_now()
         cause, floor = self._objections.against(session, family)
-        if cause is not None:
-            self._end(session, cause)
-            raise self._refused(session, family, cause)
-        return self._issued(session, family, now_ns, floor, target, narrowed)
+        if cause is None:
+            issued = self._issued(session, family, now_ns, floor, target, narrowed)
+            # Once more: had an epoch begun meanwhile, this token would be of the new one, and the session is not.
+            if family.epoch >= self._issuer._epoch_now():
+                return issued
+            cause = "old_epoch"
+        self._end(session, cause)
+        raise self._refused(session, family, cause)
 
     def _issued(
         self, session: str, family: Family, now_ns: int, floor: int, audience: str | list[str], scope: str | None

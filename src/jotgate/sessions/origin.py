@@ -15,6 +15,17 @@ Headers: TypeAlias = Mapping[str, str] | Sequence[tuple[str, str]]
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
 # What a form can send, or any page without a preflight (Fetch standard, CORS-safelisted request headers).
 _WITHOUT_PREFLIGHT: Final = frozenset({"accept", "accept-language", "content-language", "content-type", "range"})
+# What a browser sends by itself (forbidden request-headers, caching, client hints), or keeps for a host.
+_BY_ITSELF: Final = frozenset(
+    {
+        "accept-charset", "accept-encoding", "authorization", "cache-control", "connection", "content-length",
+        "cookie", "cookie2", "date", "device-memory", "dnt", "downlink", "dpr", "ect", "expect", "host",
+        "if-modified-since", "if-none-match", "keep-alive", "last-event-id", "origin", "pragma", "priority",
+        "purpose", "referer", "rtt", "save-data", "service-worker", "set-cookie", "te", "trailer",
+        "transfer-encoding", "upgrade", "upgrade-insecure-requests", "user-agent", "via", "viewport-width", "width",
+    }
+)  # fmt: skip
+_RESERVED: Final = ("access-control-", "proxy-", "sec-")
 
 
 class RequestGuard:
@@ -44,7 +55,10 @@ class RequestGuard:
         self._origins = frozenset(map(_origin, origins))
         self._sites = ("same-origin", "same-site") if same_site else ("same-origin",)
         if header is not None and (
-            type(header) is not str or not _HEADER.fullmatch(header) or header.lower() in _WITHOUT_PREFLIGHT
+            type(header) is not str
+            or not _HEADER.fullmatch(header)
+            or header.lower() in _WITHOUT_PREFLIGHT | _BY_ITSELF
+            or header.lower().startswith(_RESERVED)
         ):
             raise PolicyError("header takes the name of a header of your own, such as X-Session")
         self._header = None if header is None else header.lower()

@@ -20,9 +20,6 @@ LONGEST_SESSION: Final = 30 * 86_400
 MARGIN: Final = 600
 """Seconds that a rule stays beyond what it is about: as much as the largest leeway of a policy."""
 
-_MOST_AHEAD: Final = 4
-"""Seconds: so many rules about one thing, each in the same second, take back all that was issued between them."""
-
 
 def before_now(store: Store, *known: Rule | None) -> int:
     """Return T such that ``iat < T`` holds for everything issued until now, and for as little else as possible.
@@ -40,8 +37,8 @@ def before_now(store: Store, *known: Rule | None) -> int:
     """
     second = int(max(now(), store.now()))
     dated = max((rule.value for rule in known if rule is not None and rule.value < NEVER), default=0)
-    # What is dated ahead counts late: whoever revokes in a loop does not lock the subject out for long.
-    return 1 + max(second, min(dated, second + _MOST_AHEAD))
+    # Nothing is dated further ahead than by the rule before it: an issuer waits until such a token counts.
+    return 1 + max(second, min(dated, second + 1))
 
 
 def token_rule(issuer: str, token_id: str, expires_at: int) -> Rule:

@@ -9,9 +9,9 @@ from support import AUDIENCE, ISSUER, NOW, claims, error_of, rejects, signing_ke
 
 from jotgate import ANY, KeySet, RemoteKeySet, jws
 from jotgate.errors import StoreUnavailableError
-from jotgate.introspection.auth import ASSERTION_TYPE, PrivateKeyJwt
+from jotgate.introspection.auth import ASSERTION_TYPE, BasicAuth, Presented, PrivateKeyJwt
 from jotgate.introspection.callers import Assertions, Callers, Client, ClientCertificate, ClientKeys, ClientSecret
-from jotgate.introspection.endpoint import MAX_BODY_BYTES, read_request
+from jotgate.introspection.endpoint import MAX_BODY_BYTES, Request, Response, read_request
 from jotgate.introspection.responder import IntrospectionResponder
 from jotgate.stores.memory import MemoryStore
 
@@ -330,3 +330,30 @@ def test_mistakes(make):
     error = error_of(make)
     assert SECRET not in str(error)
     rejects("invalid_policy", make)
+
+
+def test_an_assertion_counts_once_also_where_the_clock_of_the_store_is_ahead():
+    class Ahead(MemoryStore):
+        def swap(self, name, old, new, until):
+            # as Redis does with what has run out by its own clock, five minutes ahead of ours
+            return super().swap(name, old, new, until - 300)
+
+    endpoint = responder(Ahead())
+    form = asserted()
+    assert is_active(post(endpoint, form, {}))
+    assert is_refused(post(endpoint, form, {}))
+
+
+def test_no_repr_of_a_request_shows_what_it_is_about():
+    shown = [
+        repr(Request(basic()["Authorization"], {"token": "canary"}, b"canary")),
+        repr(Response(200, {}, b"canary")),
+        repr(BasicAuth(API, SECRET).present()),
+        repr(Presented({}, {"client_assertion": "canary"})),
+    ]
+    assert not any(secret in text for text in shown for secret in ("canary", SECRET, basic()["Authorization"]))
+
+
+@pytest.mark.parametrize("thumbprint", ["\u00e9" * 43, "=" * 43, "A" * 42 + "B"])
+def test_a_thumbprint_is_one(thumbprint):
+    assert rejects("invalid_policy", lambda: ClientCertificate(thumbprint))

@@ -635,3 +635,78 @@ def test_stats():
         "url": URL, "asked": 3, "shared": 0, "remembered": 0, "active": 1, "refused": 1, "failed": 1, "under_way": 0,
         "cache_entries": 0, "cache_bytes": 0,
     }  # fmt: skip
+
+
+# -- questions that are cut off
+
+
+class Cut(BaseException):
+    """What a fetch of the user's may raise besides exceptions, as gevent and asyncio do to end it."""
+
+
+def test_a_fetch_that_is_cut_off_holds_no_place():
+    def fetch(*_):
+        raise Cut
+
+    client = IntrospectionClient(URL, auth=BasicAuth(API, SECRET), fetch=fetch, max_under_way=1, timeout=SHORT)
+    for _ in range(2):
+        error = refused(client)
+        assert "the fetch" in str(error)
+    assert client.stats()["under_way"] == 0
+
+
+def test_a_question_whose_event_loop_ends_before_it_is_begun_holds_no_place():
+    async def fetch(*_):
+        return 200, JSON, active()
+
+    client = IntrospectionClient(URL, auth=BasicAuth(API, SECRET), fetch=fetch, max_under_way=1)
+
+    async def cut():
+        waiting = asyncio.ensure_future(client.introspect_async(TEXT))
+        await asyncio.sleep(0)  # asked, and the task of the question not begun
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+    asyncio.run(cut())
+    assert client.stats()["under_way"] == 0
+    assert asyncio.run(client.introspect_async(TEXT))
+
+
+def test_a_question_whose_event_loop_is_closed_holds_no_place():
+    async def fetch(*_):
+        await asyncio.sleep(60)
+
+    client = IntrospectionClient(URL, auth=BasicAuth(API, SECRET), fetch=fetch, max_under_way=1, timeout=SHORT)
+    loop = asyncio.new_event_loop()
+    waiting = loop.create_task(client.introspect_async(TEXT))
+    loop.run_until_complete(asyncio.sleep(0.01))
+    asked = next(iter(client._under_way)).task
+    loop.close()
+    for task in (waiting, asked):
+        task._log_destroy_pending = False  # that they are pending is what this is about
+    assert not waiting.done()
+    error = error_of(lambda: asyncio.run(client.introspect_async("another")))
+    assert (type(error), error.code) == (IntrospectionError, "introspection_failed")
+    assert "no answer within" in str(error)
+
+
+def test_what_a_fresh_question_found_inactive_is_remembered_of_no_earlier_one():
+    answers, begun = [active(), INACTIVE], threading.Semaphore(0)
+    release = threading.Event()
+
+    def fetch(*_):
+        body = answers.pop(0)
+        begun.release()
+        if body != INACTIVE:
+            release.wait(5)
+        return 200, JSON, body
+
+    client = IntrospectionClient(URL, auth=BasicAuth(API, SECRET), fetch=fetch, cache_ttl=300)
+    earlier = threading.Thread(target=lambda: client.introspect(TEXT, fresh=True))
+    earlier.start()
+    assert begun.acquire(timeout=5)
+    refused(client, code="inactive", fresh=True)
+    release.set()
+    earlier.join(5)
+    assert client.stats()["cache_entries"] == 0

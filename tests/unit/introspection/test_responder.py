@@ -28,6 +28,7 @@ from jotgate.errors import StoreUnavailableError
 from jotgate.introspection.callers import Client, ClientSecret
 from jotgate.introspection.endpoint import Response
 from jotgate.introspection.responder import IntrospectionResponder
+from jotgate.introspection.revocation_endpoint import RevocationEndpoint
 
 pytestmark = pytest.mark.usefixtures("frozen_clock")
 
@@ -114,8 +115,8 @@ def test_every_inactive_answer_is_the_same_bytes():
     way_in = responder(issuers_verifier(revocations=taken), sessions=Sessions())
     answers = {cause: post(way_in, {"token": text}) for cause, text in inactive_causes().items()}
     assert len(answers) == 18
-    assert {repr(answer) for answer in answers.values()} == {
-        repr(Response(200, {"content-type": "application/json", "cache-control": "no-store"}, INACTIVE))
+    assert {repr(tuple(answer)) for answer in answers.values()} == {
+        repr((200, {"content-type": "application/json", "cache-control": "no-store"}, INACTIVE))
     }
 
 
@@ -244,3 +245,8 @@ def test_its_repr_shows_no_secret():
     shown = f"{responder()!r} {clients()!r} {clients()[API].credentials!r}"
     assert SECRET not in shown
     assert KEY.alg == "ES256"
+
+
+def test_sessions_that_know_no_refresh_tokens_are_refused_when_they_are_given():
+    for endpoint in (IntrospectionResponder, RevocationEndpoint):
+        rejects("invalid_policy", lambda each=endpoint: each(issuers_verifier(), clients=clients(), sessions=object()))

@@ -5,6 +5,7 @@ import threading
 import pytest
 from publisher import Monotonic, stopped_monotonic
 from store_in_hand import HeldStore
+from support import NOW, clock_at
 
 from jotgate import VerificationKey
 from jotgate._revoked import RevocationIndex
@@ -311,3 +312,80 @@ def test_the_thread_ends_with_the_mirror():
     assert not followed.usable, "nobody follows the store any more"
     assert followed.mirror.caught_up() is True
     followed.mirror.stop()
+
+
+@pytest.mark.parametrize("error", [MemoryError, SystemExit, RuntimeError])
+@pytest.mark.parametrize("place", ["sweep", "log", "store"])
+def test_nothing_ends_the_thread_but_its_owner(monkeypatch, error, place):
+    followed = Followed()
+    failed = threading.Event()
+
+    def fail(*_):
+        failed.set()
+        raise error
+
+    if place == "sweep":
+        monkeypatch.setattr(Mirror, "_sweep", fail)
+    elif place == "log":
+        monkeypatch.setattr("jotgate.revocation.mirror.report", fail)
+        followed.store.stop(ValueError())
+    else:
+        followed.store.stop(error())
+        followed.store._called = fail
+    followed.mirror._thread = None
+    followed.mirror.start()
+    thread = followed.mirror._thread
+    assert failed.wait(20)
+    thread.join(0.1)
+    assert thread.is_alive()
+    monkeypatch.undo()
+    followed.store.__dict__.pop("_called", None)
+    followed.store.resume()
+    followed.store.write([jti("a")])
+    end = threading.Event()
+    for _ in range(400):
+        if names(followed.index) == ["a"]:
+            break
+        end.wait(0.05)
+    assert names(followed.index) == ["a"]
+    followed.mirror.stop()
+
+
+def test_a_thread_that_could_not_begin_is_begun_again(monkeypatch):
+    followed = Followed()
+    followed.mirror._thread = None
+    with monkeypatch.context() as patched:
+
+        def fail(_):
+            raise MemoryError
+
+        patched.setattr(threading.Thread, "start", fail)
+        assert followed.mirror.caught_up() is None
+    assert followed.mirror.caught_up() is True
+    followed.mirror.stop()
+
+
+def test_a_name_that_no_token_can_have_does_not_keep_the_others_from_being_known(followed):
+    followed.mirror.step()
+    followed.store.write([Rule("sub", "", "\ud800", NOW, NEVER), Rule("sub", "\udfff", "x", NOW, NEVER), jti("a")])
+    assert followed.mirror.step() == 0
+    assert names(followed.index) == ["a"]
+    followed.store.forget()
+    followed.store.write([jti("\ud800"), jti("b")])
+    assert followed.mirror.step() == 0
+    assert names(followed.index) == ["a", "b"]
+
+
+def test_what_a_clock_that_was_ahead_had_let_go_of_is_read_again(followed):
+    with clock_at(NOW):
+        followed.mirror.step()
+        followed.mirror.step()
+    with clock_at(NOW + 10 * 86_400):
+        followed.store.write([jti("a", NOW + 86_400)])
+        followed.mirror.step()
+        assert names(followed.index) == [], "it has run out"
+    with clock_at(NOW + 1):
+        followed.mirror.step()
+        assert names(followed.index) == ["a"]
+        followed.mirror.step()
+        assert followed.mirror.counts["snapshots"] == 2

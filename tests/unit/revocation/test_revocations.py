@@ -10,6 +10,7 @@ from store_in_hand import HeldStore
 from support import AUDIENCE, CLASS_OF_CODE, ISSUER, NOW, clock_at, error_of, policy, refuses, rejects
 
 from jotgate import Issuer, KeySet, Revocations, Verifier, jws
+from jotgate._revoked import RevocationIndex
 from jotgate.errors import PolicyError, RevokedTokenError, StoreUnavailableError
 from jotgate.stores.memory import MemoryStore
 from jotgate.stores.rules import NEVER, Rule, RuleKey
@@ -293,13 +294,13 @@ def test_what_is_written_is_kept_as_long_as_it_says_something(store):
     revocations.revoke("id", NOW + 100)
     revocations.revoke_subject("alice")
     revocations.revoke_session("s")
-    revocations.revoke_key("thumbprint")
+    revocations.revoke_key(A.thumbprint())
     revocations.epochs.advance()
     assert {rule for portion in store.inner.snapshot().rules for rule in portion} == {
         Rule("jti", ISSUER, "id", 0, NOW + 700),
         Rule("sub", ISSUER, "alice", NOW + 1, NOW + 1 + 86_400),
         Rule("sid", ISSUER, "s", NEVER, NOW + 1 + 86_400),
-        Rule("key", "", "thumbprint", 0, NEVER),
+        Rule("key", "", A.thumbprint(), 0, NEVER),
         Rule("epoch", ISSUER, "", 1, NEVER),
     }
 
@@ -357,3 +358,49 @@ def test_a_repr_says_how_it_is_and_nothing_else(world, store):
     revocations.revoke_subject("alice")
     assert repr(revocations) == "<Revocations current>"
     assert "alice" not in repr(verifier.stats()["revocations"])
+
+
+def test_a_key_that_is_taken_back_while_a_verifier_is_made_is_not_trusted_by_it(monkeypatch):
+    index = RevocationIndex()
+    watch = Verifier._watch_rules
+
+    def late(verifier):
+        index.merge([Rule("key", "", A.thumbprint(), 0, NEVER)])
+        watch(verifier)
+
+    monkeypatch.setattr(Verifier, "_watch_rules", late)
+    verifier = Verifier(KeySet([A.public()]), policy("ES256"), revocations=index)
+    refuses(verifier, token(), "revoked")
+
+
+def test_a_token_of_another_issuer_is_taken_back_as_its_own(store):
+    anybody = Verifier(KeySet([A.public()]), policy("ES256", issuer=OTHER))
+    Revocations(store, issuer=ISSUER).revoke_token(anybody.verify(token(iss=OTHER)))
+    revocations = Revocations(store, on_stale="refuse")
+    with Verifier(KeySet([A.public()]), policy("ES256", issuer=OTHER), revocations=revocations) as verifier:
+        refuses(verifier, token(iss=OTHER), "revoked")
+
+
+@pytest.mark.parametrize("name", ["kid-1", "A" * 42, "A" * 44, "A" * 42 + "=", "A" * 42 + "+", "A" * 43 + "\n"])
+def test_a_key_is_named_by_its_thumbprint_and_nothing_else(store, name):
+    rejects("invalid_policy", lambda: Revocations(store).revoke_key(name))
+    assert store.names() == []
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\udfff"])
+def test_what_is_no_text_is_not_written(store, name):
+    revocations = Revocations(store)
+    for call in (revocations.revoke_subject, revocations.revoke_session, lambda each: revocations.revoke(each, NOW)):
+        rejects("invalid_policy", partial(call, name))
+    rejects("invalid_policy", lambda: Revocations(store, issuer=name))
+    assert store.names() == []
+
+
+def test_the_next_epoch_is_above_one_that_the_mirror_has_not_heard_of(store):
+    world = Revocations(store, issuer=ISSUER, on_stale="accept_until_exp")
+    world.warm()
+    store.changes = lambda since, wait: (_ for _ in ()).throw(StoreUnavailableError("held"))
+    for _ in range(3):
+        Revocations(store).epochs.advance()
+    assert world.epochs.advance() == 4
+    world.close()

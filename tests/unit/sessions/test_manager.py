@@ -645,3 +645,22 @@ def test_a_child_of_a_fork_does_not_wait_for_its_parents_threads() -> None:
     sessions._forked()
     assert started(sessions)
     assert sessions.stats()["started"] == 1
+
+
+def test_an_epoch_that_begins_while_a_session_is_refreshed_ends_it() -> None:
+    epochs, store = MemoryEpochs(), MemoryStore()
+    asked: list[str] = []
+
+    def status(subject: str) -> bool:
+        asked.append(subject)
+        if len(asked) > 1:  # after the epoch was looked at, before the token is signed
+            epochs.advance()
+        return True
+
+    sessions = SessionManager(
+        store,
+        Issuer(ISSUER, signing_key("ES256"), epochs=epochs),
+        secrets=FixedSecrets({1: SECRET}),
+        subject_status=status,
+    )
+    refused(sessions, sessions.start(SUBJECT, AUDIENCE).refresh, "old_epoch")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from support import error_of, rejects
 
-from jotgate.errors import MethodNotAllowedError, RequestRefusedError
+from jotgate.errors import MethodNotAllowedError, PolicyError, RequestRefusedError
 from jotgate.sessions.origin import RequestGuard
 
 APP = "https://app.example.com"
@@ -130,3 +130,14 @@ def test_loopback_addresses() -> None:
     for origin in ("http://127.0.0.1:8000", "http://[::1]:8000", "http://localhost"):
         RequestGuard([origin]).check("POST", [("Origin", origin), JSON])
     assert repr(RequestGuard([APP])) == "RequestGuard(['https://app.example.com'])"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["User-Agent", "Referer", "Cookie", "Origin", "Host", "Content-Length", "Connection", "DNT", "Save-Data",
+     "Sec-Fetch-Mode", "sec-ch-ua", "Proxy-Foo", "Upgrade-Insecure-Requests", "Cache-Control", "Pragma", "Priority",
+     "Accept-Encoding", "Authorization", "Downlink", "Viewport-Width"],
+)  # fmt: skip
+def test_a_header_that_browsers_send_by_themselves_proves_nothing(name: str) -> None:
+    error = error_of(lambda: RequestGuard([APP], header=name))
+    assert (type(error), error.code) == (PolicyError, "invalid_policy")

@@ -26,9 +26,11 @@ def test_what_begins_anew_between_two_rules_of_one_second_is_taken_back(clock: M
     first = subject_rule("i", "s", before_now(MemoryStore()))
     second = subject_rule("", "s", before_now(MemoryStore(), first))
     assert (first.value, second.value) == (NOW + 1, NOW + 2)
+    assert before_now(MemoryStore(), first, second) == NOW + 2, "nothing is issued that is dated by the second one yet"
+    assert before_now(MemoryStore(), first._replace(value=NOW + 99)) == NOW + 2
+    clock.advance(1)
     assert before_now(MemoryStore(), first, second) == NOW + 3
-    assert before_now(MemoryStore(), first._replace(value=NOW + 99)) == NOW + 5
-    clock.advance(5)
+    clock.advance(4)
     assert before_now(MemoryStore(), first, second, None) == NOW + 6
     assert before_now(MemoryStore(), session_rule("i", "s", NOW)) == NOW + 6
 

@@ -45,7 +45,7 @@ class Links:
         admit: Looks at what INFO says of a server before it is used, and returns its run id.
     """
 
-    __slots__ = ("_admit", "_idle", "_lock", "_moved", "_nodes", "_primary", "_slots", "_target", "_timeout")
+    __slots__ = ("_admit", "_idle", "_lock", "_moved", "_nodes", "_primary", "_slots", "_target", "_timeout", "trust")
 
     def __init__(self, target: Target, timeout: float, admit: Callable[[bytes], str]) -> None:
         self._target = target
@@ -53,10 +53,13 @@ class Links:
         self._admit = admit
         self._lock = threading.Lock()
         self._idle: list[Link] = []
+        self.trust = 0
+        """Another number whenever the primary may be another server."""
         self._nodes = list(target.nodes)  # in the order in which to ask them
         self._forget()
 
     def _forget(self) -> None:
+        self.trust += 1
         self._primary: Address | None = None
         self._slots: list[tuple[int, int, Address]] = []
         self._moved: dict[int, Address] = {}
@@ -73,7 +76,7 @@ class Links:
             run_id: Only to the server that so names itself.
 
         Returns:
-            An answer each; an exception of redis-py where there is no such script.
+            An answer each.
 
         Raises:
             StoreUnavailableError: ``store_unavailable``: anything that redis-py raises, and any other "no".
@@ -86,11 +89,12 @@ class Links:
             if run_id is not None and link.run_id != run_id:
                 self._put_back(link)
                 raise StoreUnavailableError("the store is another server than a moment ago")
-            sent = commands if asking is None else [("ASKING",), *commands]
-            answers = self._talk(link, sent, deadline)[len(sent) - len(commands) :]
+            # ASKING is said before each command: it counts for one.
+            sent = commands if asking is None else [part for command in commands for part in (("ASKING",), command)]
+            answers = self._talk(link, sent, deadline)[len(sent) // len(commands) - 1 :: len(sent) // len(commands)]
             error = next((answer for answer in answers if isinstance(answer, Exception)), None)
             kind = type(error).__name__
-            if error is None or kind == "NoScriptError":
+            if error is None:
                 self._put_back(link)
                 return answers, link.run_id
             if last or kind not in ("MovedError", "AskError"):
@@ -108,15 +112,20 @@ class Links:
                     self._moved[self._target.key_slot(key)] = there
         raise AssertionError  # the second time returns or raises
 
-    def look(self, key: bytes, commands: Sequence[Command]) -> list[Any]:
+    def look(self, key: bytes, commands: Sequence[Command], patience: float) -> list[Any]:
         """Send commands to the primary for a key whatever it is like; errors are among the answers.
+
+        Args:
+            key: As in `exchange`.
+            commands: As in `exchange`.
+            patience: As in `exchange`.
 
         Raises:
             StoreUnavailableError: ``store_unavailable``: it cannot be reached.
         """
         address = self._address(key)
         link = self._connect(address, lambda info: "")
-        answers = self._talk(link, commands, monotonic_ns_now() + int(self._timeout * 1e9))
+        answers = self._talk(link, commands, monotonic_ns_now() + int((self._timeout + patience) * 1e9))
         _drop(link)
         return answers
 
@@ -165,7 +174,7 @@ class Links:
             command = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._target.service)
             address = self._ask_around(self._target.guide, command, _primary)
             if address != self._primary:
-                self.close()
+                self.lose_trust()
                 self._primary = address
         link = Link(self._target.server(address, self._timeout), address, "")
         try:

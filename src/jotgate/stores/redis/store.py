@@ -16,14 +16,14 @@ from ..rules import NEVER, Rule, RuleKey
 from . import scripts
 from .health import admit, findings
 from .links import Command, Links
-from .scripts import Script
 from .target import target_of
 
 _PORTION = 1000
 _SWEEP = 100  # how many rules that have run out go with each write, besides as many as it brings
 _BEAT_SECONDS = 1.0
 _BEAT_LASTS_SECONDS = 86_400
-_WAIT_SHARE = 0.8  # of the timeout: the server's word that replicas are silent still comes in time
+_WAIT_SHARE = 0.8  # of the timeout, so that the server's word that replicas are silent may still come in time
+_TICK_SECONDS = 0.2  # by which it may be late: a server looks at such things ten times a second
 _PLACE = re.compile(r"(\d{1,20})-(\d{1,20})\Z", re.ASCII)
 
 
@@ -58,7 +58,7 @@ class RedisStore:
 
     __slots__ = (
         "__weakref__",
-        "_acknowledged_ns",
+        "_acknowledged",
         "_history",
         "_keys",
         "_links",
@@ -90,7 +90,7 @@ class RedisStore:
         self._timeout = timeout
         self._replicas = replicas
         self._history = history
-        self._acknowledged_ns = 0
+        self._acknowledged = (0, 0)  # when replicas last did, of which trust in who the primary is
         self._links = Links(target, timeout, lambda info: admit(info, target.mode, replicas, allow_data_loss))
         survive_forks(self)
 
@@ -202,7 +202,7 @@ class RedisStore:
     def check(self) -> list[Finding]:
         """Look at the server, also one that would be refused."""
         keys = self._keys
-        beat = (scripts.BEAT.text, 1, keys.beat, _BEAT_LASTS_SECONDS)
+        beat = (scripts.BEAT, 1, keys.beat, _BEAT_LASTS_SECONDS)
         try:
             before = now()
             info, time, *answers = self._links.look(
@@ -216,6 +216,7 @@ class RedisStore:
                     ("EVAL", *beat),
                     self._wait(),
                 ],
+                patience=_TICK_SECONDS,
             )
             after = now()
         except StoreUnavailableError as error:
@@ -225,7 +226,9 @@ class RedisStore:
                 Finding("reachable", False, "the server does not answer INFO or TIME: allow the store's user to ask")
             ]
         setting, rules, log, _, acknowledged = (None if isinstance(each, Exception) else each for each in answers)
-        appendfsync = setting[1].decode() if setting else None
+        # A list, or a dictionary in the newer protocol.
+        *_, appendfsync = setting.values() if isinstance(setting, dict) else setting or [None]
+        appendfsync = appendfsync.decode() if appendfsync else None
         apart = int(time[0]) + int(time[1]) / 1e6 - (before + after) / 2
         replicas = (acknowledged or 0, self._replicas)
         return findings(info, appendfsync, apart, rules or 0, log or 0, replicas)
@@ -243,22 +246,25 @@ class RedisStore:
     def _wait(self) -> Command:
         return ("WAIT", self._replicas, max(1, int(self._timeout * _WAIT_SHARE * 1000)))
 
-    def _change(self, script: Script, keys: tuple[bytes, ...], arguments: tuple[bytes | str | int, ...]) -> Any:
+    def _change(self, script: str, keys: tuple[bytes, ...], arguments: tuple[bytes | str | int, ...]) -> Any:
         """Run a script that writes, and see to it that enough replicas have what it wrote."""
         ((answer,), _) = self._run([(script, keys, arguments)], acknowledged=True)
         return answer
 
     def _believe(
-        self, script: Script, keys: tuple[bytes, ...], arguments: tuple[bytes | str | int, ...], must: bool = False
+        self, script: str, keys: tuple[bytes, ...], arguments: tuple[bytes | str | int, ...], must: bool = False
     ) -> Any:
         """Run a script that reads rules, on a primary whose replicas have acknowledged something lately."""
-        recently = monotonic_ns_now() - self._acknowledged_ns < _BEAT_SECONDS * 1e9
-        ((answer,), _) = self._run([(script, keys, arguments)], believe=must or not recently)
+        moment, trust = self._acknowledged
+        known = not must and trust == self._links.trust and monotonic_ns_now() - moment < _BEAT_SECONDS * 1e9
+        ((answer,), _) = self._run([(script, keys, arguments)], believe=not known)
+        if known and trust != self._links.trust:  # asked of another server than the one that is known
+            ((answer,), _) = self._run([(script, keys, arguments)], believe=True)
         return answer
 
     def _run(
         self,
-        calls: list[tuple[Script, tuple[bytes, ...], tuple[bytes | str | int, ...]]],
+        calls: list[tuple[str, tuple[bytes, ...], tuple[bytes | str | int, ...]]],
         *,
         acknowledged: bool = False,
         believe: bool = False,
@@ -275,27 +281,21 @@ class RedisStore:
         Raises:
             StoreUnavailableError: ``store_unavailable``: no, no answer, or no acknowledgement.
         """
-        begun = monotonic_ns_now()
+        begun, trust = monotonic_ns_now(), self._links.trust
         raises = bool(self._replicas) and (acknowledged or believe)
         before = raises and believe
         if before:
             calls = [(scripts.BEAT, (self._keys.beat,), (_BEAT_LASTS_SECONDS,)), *calls]
-        for word in ("EVALSHA", "EVAL"):
-            commands: list[Command] = [
-                (word, script.sha if word == "EVALSHA" else script.text, len(keys), *keys, *arguments)
-                for script, keys, arguments in calls
-            ]
-            if raises:
-                commands.insert(1 if before else len(commands), self._wait())
-            answers, run_id = self._links.exchange(calls[-1][1][0], commands, run_id=run_id)
-            if not any(isinstance(answer, Exception) for answer in answers):
-                break
+        commands: list[Command] = [("EVAL", script, len(keys), *keys, *arguments) for script, keys, arguments in calls]
+        if raises:
+            commands.insert(1 if before else len(commands), self._wait())
+        answers, server = self._links.exchange(calls[-1][1][0], commands, run_id=run_id)
         if raises:
             if answers.pop(1 if before else -1) < self._replicas:
                 self._links.lose_trust()
                 raise StoreUnavailableError("fewer replicas than asked for have acknowledged in time")
-            self._acknowledged_ns = begun
-        return answers[1:] if before else answers, run_id or ""
+            self._acknowledged = begun, trust
+        return answers[1:] if before else answers, server
 
 
 class _Keys:

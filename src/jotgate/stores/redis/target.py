@@ -126,10 +126,11 @@ def _address(host: str, port: int) -> Address:
 
 
 def _from_client(client: Any) -> Target:
-    cluster = hasattr(client, "get_redis_connection")
+    of_node = getattr(client, "get_redis_connection", None) or getattr(client, "get_valkey_connection", None)
+    cluster = of_node is not None
     try:
         nodes = tuple((node.host, int(node.port)) for node in client.get_nodes()) if cluster else ()
-        pool = (client.get_redis_connection(client.get_nodes()[0]) if cluster else client).connection_pool
+        pool = (of_node(client.get_nodes()[0]) if of_node else client).connection_pool
         options = {name: value for name, value in pool.connection_kwargs.items() if not cluster or name not in _PLACE}
         maker = Maker(pool.connection_class, {**options, "retry": _no_retry(pool.connection_class)})
         target = Target("cluster" if cluster else "single", maker, nodes)
@@ -143,12 +144,12 @@ _PLACE = ("host", "port")
 
 
 def _try(maker: Maker) -> None:
+    if any(".asyncio" in each.__module__ for each in maker.connection_class.__mro__):
+        raise PolicyError("a Redis store needs a synchronous client")
     try:
-        connection = maker(None, 1)
+        maker(None, 1)
     except Exception:  # of what it is about, redis-py may tell the value
         raise PolicyError("the URL or client of a Redis store has an option that redis-py does not accept") from None
-    if not hasattr(connection, "can_read"):
-        raise PolicyError("a Redis store needs a synchronous client")
 
 
 def _library(connection_class: Any, module: str) -> Any:
