@@ -135,28 +135,14 @@ def managers_on(store: Any, count: int, **options: Any) -> list[SessionManager]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-<<<<<<< HEAD
     parser.add_argument("--store", default="sqlite", help="memory, sqlite, or a URL (default: sqlite)")
-=======
-    parser.add_argument("--store", default="sqlite", help="memory, sqlite, or the URL of a store")
->>>>>>> main
     parser.add_argument("--rounds", type=int, default=10_000)
     options = parser.parse_args()
     logging.getLogger("jotgate").addHandler(logging.NullHandler())  # each session that ends by reuse is a warning
     with tempfile.TemporaryDirectory() as directory:
-<<<<<<< HEAD
         url = f"sqlite:{directory}/sessions.db" if options.store == "sqlite" else options.store
         made = MemoryStore() if url == "memory" else open_store(url, timeout=PATIENCE)
         kind, few = url.partition(":")[0], max(1, options.rounds // 100)
-=======
-        made: Any
-        if options.store == "memory":
-            made = MemoryStore()
-        elif options.store == "sqlite":
-            made = SqliteStore(Path(directory) / "sessions.db", timeout=30)
-        else:
-            made = open_store(options.store, timeout=10)  # 64 clients on few cores are slow, and not a failure
->>>>>>> main
         shown = race(made, options.rounds)
         print(f"{kind}: {CLIENTS} clients, {shown}: one successor each, no session ended", flush=True)
         race_without_grace(made, few)
