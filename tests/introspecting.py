@@ -109,6 +109,12 @@ class Sessions:
         found = self.known.get(refresh_token)
         return None if found is None or found["sid"] in self.ended else found
 
+    def session_of(self, refresh_token: str) -> dict[str, Any] | None:
+        self.asked.append(refresh_token)
+        if self.error is not None:
+            raise self.error
+        return self.known.get(refresh_token)
+
     def end(self, session: str) -> None:
         if self.error is not None:
             raise self.error

@@ -266,6 +266,7 @@ class Verifier(Engine):
         """In a child process nobody refreshes the feeds' keys yet: none count, until the first call sees to that."""
         self._lock = threading.Lock()
         self._binder.suspend()
+        self._binder.distrust()  # a thread of the parent may have been about to
 
     def _bound(self, keys: KeySource | IssuerMap, policy: Policy | None) -> Binding | dict[bytes, Binding]:
         return self._binder.bind_issuers(keys) if policy is None else self._binder.bind(keys, policy)

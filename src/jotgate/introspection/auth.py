@@ -70,7 +70,10 @@ class BasicAuth:
         if not isinstance(secret, str) or not secret:
             raise PolicyError("secret is a str, and not empty")
         self.client_id = checked_client_id(client_id)
-        pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
+        try:
+            pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
+        except UnicodeEncodeError:  # which has the secret in it
+            raise PolicyError("secret is text that can be written as UTF-8") from None
         self._header = f"Basic {b64encode(pair.encode('ascii')).decode('ascii')}"
 
     def present(self) -> Presented:

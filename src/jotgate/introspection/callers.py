@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
+import re
 from base64 import b64decode
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Final, cast, final
@@ -32,6 +33,7 @@ LEAST_SECRET: Final = 32
 MOST_JTI: Final = 256
 
 _NOBODY = hashlib.sha256(b"").digest()
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @final
@@ -67,7 +69,10 @@ class ClientSecret:
         """
         if not isinstance(secret, str) or len(secret) < LEAST_SECRET:
             raise PolicyError(f"a client's secret has at least {LEAST_SECRET} characters, drawn at random")
-        return cls(_digest_of(secret))
+        try:
+            return cls(_digest_of(secret))
+        except UnicodeEncodeError:  # which has the secret in it
+            raise PolicyError("a client's secret is text that can be written as UTF-8") from None
 
     def __repr__(self) -> str:
         return "<ClientSecret>"
@@ -264,7 +269,7 @@ class Callers:
         """
         form = request.form
         asserted = "client_assertion" in form or "client_assertion_type" in form
-        if asserted and request.authorization is not None:
+        if asserted + (request.authorization is not None) + ("client_secret" in form) > 1:
             raise BadRequest
         if asserted:
             caller = self._by_assertion(form)

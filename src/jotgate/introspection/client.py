@@ -258,8 +258,9 @@ class IntrospectionClient:
             raise introspection_failed("no thread could be started to ask the issuer") from None
 
     def _answer(self, question: _Question, text: str) -> None:
+        outcome: IntrospectedToken | Exception = introspection_failed("the fetch ended its thread")
         try:
-            outcome: IntrospectedToken | Exception = self._read(self._fetch(*self._request(text)))
+            outcome = self._read(self._fetch(*self._request(text)))
         except Exception as error:
             outcome = error
         except BaseException as error:  # of a fetch that was cut off; on this thread nobody else hears of it
@@ -292,11 +293,14 @@ class IntrospectionClient:
             self._land(question, _loop_ended())
 
     def _land(self, question: _Question, outcome: IntrospectedToken | Exception) -> None:
-        """Remember what is to be remembered, and let those go on who wait."""
+        """Remember what is to be remembered, and let those go on who wait. The first landing counts."""
         key = question.key
         if isinstance(outcome, Exception):
             outcome = self._refusal(outcome)
         with self._lock:
+            if question.outcome is not None:
+                return
+            question.outcome = outcome
             if self._shared.get(key) is question:
                 del self._shared[key]
             self._under_way.discard(question)
@@ -313,7 +317,6 @@ class IntrospectionClient:
                 for each in self._under_way:
                     if each.key == key:  # it was asked before this was known
                         each.may_be_remembered = False
-        question.outcome = outcome
         question.land(True)
 
     def _refusal(self, error: Exception) -> JotgateError:

@@ -20,6 +20,7 @@ MAX_REFRESH_TOKEN_BYTES: Final = 16384
 _INACTIVE: Final = b'{"active":false}'
 _MEMBERS: Final = ("scope", "client_id", "exp", "iat", "nbf", "sub", "aud", "iss", "jti", "cnf")
 _VISIBLE = re.compile(r"[!-~]+")
+_KNOWS: Final = ("describe", "session_of", "end")
 
 
 class IntrospectionResponder(Endpoint):
@@ -96,7 +97,9 @@ class IntrospectionResponder(Endpoint):
         return _of_access_token(token, self._claims)
 
     def _refresh_token(self, caller: Caller, text: str) -> dict[str, Any] | None:
-        found = described_refresh_token(self._sessions, text)
+        if self._sessions is None or not may_be_refresh_token(text):
+            return None
+        found = self._sessions.describe(text)
         if found is None or (caller.audiences is not None and found.get("client_id") != caller.client_id):
             return None
         return {name: found[name] for name in self._claims if name in found}
@@ -111,15 +114,15 @@ def check_sessions(sessions: object) -> None:
     Raises:
         PolicyError: ``invalid_policy``.
     """
-    if sessions is not None and not all(callable(getattr(sessions, name, None)) for name in ("describe", "end")):
-        raise PolicyError("sessions knows refresh tokens: it has describe(refresh_token) and end(session)")
+    if sessions is not None and not all(callable(getattr(sessions, name, None)) for name in _KNOWS):
+        raise PolicyError(
+            f"sessions is a SessionManager, or has {', '.join(_KNOWS)} as one does"
+        )
 
 
-def described_refresh_token(sessions: RefreshTokens | None, text: str) -> Mapping[str, Any] | None:
-    """Return what there is to say of a refresh token; None if the text is none, or none that could be used now."""
-    if sessions is None or len(text) > MAX_REFRESH_TOKEN_BYTES or not _VISIBLE.fullmatch(text):
-        return None
-    return sessions.describe(text)
+def may_be_refresh_token(text: str) -> bool:
+    """Whether whoever knows refresh tokens is to be asked about a text."""
+    return len(text) <= MAX_REFRESH_TOKEN_BYTES and _VISIBLE.fullmatch(text) is not None
 
 
 def _of_access_token(token: VerifiedToken, names: Collection[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from ..token import VerifiedToken
 from ..verifier import Verifier
 from .callers import Assertions, Callers, Client
 from .endpoint import Caller, Endpoint, Response, Throttle, answered, refused, unavailable
-from .responder import check_sessions, described_refresh_token
+from .responder import check_sessions, may_be_refresh_token
 
 if TYPE_CHECKING:
     from ..stores.protocol import RefreshTokens, TokenRevocations
@@ -68,9 +68,10 @@ class RevocationEndpoint(Endpoint):
         try:
             token = self._verifier.verify(text)
         except TokenError as error:
-            described = described_refresh_token(self._sessions, text)
-            if described is not None:
-                return self._end(caller, described)
+            if self._sessions is not None and may_be_refresh_token(text):
+                session = self._sessions.session_of(text)
+                if session is not None:
+                    return self._end(caller, self._sessions, session)
             counts_later = (error.code, error.claim) in _COUNTS_LATER  # 200 would be untrue
             return unavailable() if counts_later else answered(b"")
         return self._revoke(caller, token)
@@ -83,11 +84,10 @@ class RevocationEndpoint(Endpoint):
         self._revocations.revoke_token(token)
         return answered(b"")
 
-    def _end(self, caller: Caller, described: Mapping[str, Any]) -> Response:
-        if described.get("client_id") != caller.client_id:
+    def _end(self, caller: Caller, sessions: RefreshTokens, session: Mapping[str, Any]) -> Response:
+        if session.get("client_id") != caller.client_id:
             return refused("invalid_grant")
-        if self._sessions is not None:
-            self._sessions.end(described["sid"])
+        sessions.end(session["sid"])
         return answered(b"")
 
     def __repr__(self) -> str:

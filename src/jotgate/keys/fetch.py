@@ -60,6 +60,9 @@ class Fetched(NamedTuple):
     body: bytes
     """Of a 200; of any other status it is not read, and empty."""
 
+    def __repr__(self) -> str:
+        return f"<Fetched {self.status}>"
+
 
 def fetch_failed(message: str) -> KeyFetchError:
     """Return the error for keys that could not be fetched."""

@@ -11,7 +11,7 @@ from ..errors import PolicyError, StoreUnavailableError
 from ..keys.feed import Want, Watched, survive_forks
 from ..keys.flight import in_a_thread
 from ..stores.rules import NEVER, Rule, RuleKey
-from ..stores.taking_back import before_now, key_rule, session_rule, subject_rule, token_rule
+from ..stores.taking_back import MARGIN, before_now, key_rule, session_rule, subject_rule, token_rule
 from .mirror import Mirror, Trust
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Revocations(Watched):
         known = self._store.rules(self._keys("sub", _text("subject", subject)))
         before = before_now(self._store, *known)
         rule = subject_rule(self._issuer, subject, before)
-        self._write(rule._replace(until=before + int(self._keep)))
+        self._write(rule._replace(until=before + int(self._keep) + MARGIN))
         return before
 
     def revoke_session(self, session: str) -> None:
@@ -146,7 +146,7 @@ class Revocations(Watched):
         """
         before = before_now(self._store)
         rule = session_rule(self._issuer, _text("session", session), before)
-        self._write(rule._replace(until=before + int(self._keep)))
+        self._write(rule._replace(until=before + int(self._keep) + MARGIN))
 
     def revoke_key(self, thumbprint: str) -> None:
         """Distrust a key for ever: whatever it signed, whatever a JWKS says of it later.

@@ -55,6 +55,8 @@ def subject_of(subject: object) -> str:
     """
     if type(subject) is not str or not subject:
         raise PolicyError("subject takes a non-empty str")
+    if any("\ud800" <= letter <= "\udfff" for letter in subject):
+        raise PolicyError("subject takes Unicode text")
     return subject
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .._codec import b64url_encode
 from ..errors import StoreUnavailableError
+from ..stores.encoding import name_bytes
 from ..stores.rules import Rule, RuleKey
 from ..stores.taking_back import LONGEST_TOKEN, MARGIN, before_now, session_rule, subject_rule
 from . import family as record
@@ -129,7 +130,7 @@ class Families:
 
     def _group(self, subject: str) -> str:
         # A digest: a name of bounded length and plain characters, in which nobody reads who it is.
-        digest = hashlib.sha256(f"{len(self._issuer)}:{self._issuer}{subject}".encode()).digest()
+        digest = hashlib.sha256(name_bytes(f"{len(self._issuer)}:{self._issuer}{subject}")).digest()
         return f"subject/{b64url_encode(digest)}"
 
 

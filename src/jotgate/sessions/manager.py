@@ -316,6 +316,28 @@ class SessionManager:
             return None
         return claims_of_token(session, stored.family, None if outcome == "rotated" else self._grace)
 
+    def session_of(self, refresh_token: str) -> dict[str, Any] | None:
+        """Return the session of a refresh token that is ours, whether the token still works or not; None for any other
+        text, which costs no I/O. Changes nothing and counts nothing.
+
+        Returns:
+            ``sid``; and ``client_id`` if it has one.
+
+        Raises:
+            UndecidedError: ``store_unavailable``.
+
+        Spec: RFC 7009 section 2.1.
+        """
+        try:
+            session = authentic(refresh_token, self._secrets).family
+        except RefreshError:
+            return None
+        stored = self._families.find(session)
+        if stored is None:
+            return None
+        client_id = stored.family.client_id
+        return {"sid": session} if client_id is None else {"sid": session, "client_id": client_id}
+
     def stats(self) -> dict[str, Any]:
         """Return how often what happened in this process.
 

@@ -294,6 +294,17 @@ class RefreshTokens(Protocol):
             StoreUnavailableError: ``store_unavailable``.
         """
 
+    def session_of(self, refresh_token: str) -> Mapping[str, Any] | None:
+        """Return the session of any genuine refresh token, whether the token still works or not: who takes back the
+        one before the last means the session. None for any other text; a forgery is not worth a look at the store.
+
+        Returns:
+            ``sid``; and ``client_id``, if it is a client's.
+
+        Raises:
+            StoreUnavailableError: ``store_unavailable``.
+        """
+
     def end(self, session: str) -> object:
         """End a session, by the ``sid`` of `describe`: its refresh token and its access tokens no longer count.
 

@@ -13,6 +13,7 @@ from support import ISSUER, NOW, error_of, rejects, secret_key, signing_key
 
 from jotgate import Policy, SigningKey, Verifier
 from jotgate.introspection.auth import ASSERTION_TYPE, BasicAuth, MutualTls, PrivateKeyJwt
+from jotgate.introspection.callers import ClientSecret
 
 pytestmark = pytest.mark.usefixtures("frozen_clock")
 
@@ -147,6 +148,16 @@ def test_no_repr_shows_a_secret(pem):
         f"{BasicAuth(API, SECRET)!r} {PrivateKeyJwt(API, KEY, ISSUER)!r} {MutualTls(API, pem['cert'], pem['key'])!r}"
     )
     assert shown.count(repr(API)) == 3
-    for secret in (SECRET, private, base64.b64encode(SECRET.encode()).decode()[4:-4]):
+    shown += f"{BasicAuth(API, SECRET).present()!r} {PrivateKeyJwt(API, KEY, ISSUER).present()!r}"
+    for secret in (SECRET, private, base64.b64encode(f"{API}:{SECRET}".encode()).decode(), "eyJhbG"):
         assert secret not in shown
     assert isinstance(KEY, SigningKey)
+
+
+def test_a_secret_that_is_no_text_is_not_repeated():
+    """As the environment hands it over where its bytes are not UTF-8."""
+    secret = f"{SECRET}\udce9"
+    for make in (lambda: BasicAuth(API, secret), lambda: ClientSecret.of(secret)):
+        error = rejects("invalid_policy", make)
+        assert SECRET not in repr((error, error.args, error.__cause__))
+        assert error.__suppress_context__

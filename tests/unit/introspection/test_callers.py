@@ -180,6 +180,18 @@ def test_an_assertion_serves_once(clock):
     is_refused(post(way_in, form, {}))
 
 
+def test_an_assertion_serves_once_although_the_store_s_clock_is_ahead(clock):
+    class Ahead(MemoryStore):
+        def swap(self, name, old, new, until):
+            return super().swap(name, old, new, until - 60)
+
+    way_in = responder(Ahead())
+    assert is_active(post(way_in, asserted(), {}))
+    for passed in (0, 5, 64):  # the last moment of its leeway
+        clock.advance(passed)
+        is_refused(post(way_in, asserted(), {}))
+
+
 def test_the_ids_of_two_clients_are_two():
     table = {
         name: Client(ClientKeys(KEY.public(), algorithms=["ES256"]), audience=ANY) for name in (PARTNER, PARTNER + ":a")
@@ -242,6 +254,8 @@ def test_a_certificate_does_not_stand_for_a_secret():
 def test_two_ways_at_once_are_refused():
     is_refused(post(responder(), asserted(), basic()), 400, "invalid_request")
     is_refused(post(responder(), TOKEN | {"client_assertion": "x"}, basic()), 400, "invalid_request")
+    is_refused(post(responder(), TOKEN | {"client_id": API, "client_secret": SECRET}, basic()), 400, "invalid_request")
+    is_refused(post(responder(), asserted() | {"client_secret": SECRET}, {}), 400, "invalid_request")
 
 
 def test_another_s_client_id_is_refused():
@@ -323,8 +337,9 @@ def test_who_calls_is_asked_before_what_he_wants():
         lambda: Callers(clients(k=Client(ClientKeys(KEY.public(), algorithms=["ES256"]))), None),
         lambda: responder(assertions=7), lambda: Assertions(ANY, MemoryStore()), lambda: Assertions([], MemoryStore()),
         lambda: Assertions(ISSUER, None), lambda: Assertions(ISSUER, MemoryStore(), max_lifetime=3601),
+        lambda: ClientCertificate("é" * 43), lambda: ClientCertificate("=" * 43),
     ],
-    ids=range(28),
+    ids=range(30),
 )  # fmt: skip
 def test_mistakes(make):
     error = error_of(make)

@@ -347,6 +347,29 @@ def test_an_answer_of_before_is_not_remembered_once_it_is_known_better():
     refused(client, code="inactive")
 
 
+def test_neither_is_that_of_a_fresh_question():
+    """Of two fresh questions the earlier one lands last."""
+    bodies = iter([active(), INACTIVE, INACTIVE])
+    gate, entered = threading.Event(), threading.Semaphore(0)
+
+    def fetch(*_):
+        body = next(bodies)
+        entered.release()
+        if body != INACTIVE:
+            gate.wait(20)
+        return 200, JSON, body
+
+    client = IntrospectionClient(URL, auth=BasicAuth(API, SECRET), fetch=fetch, timeout=20, cache_ttl=60)
+    early = threading.Thread(target=lambda: client.introspect(TEXT, fresh=True))
+    early.start()
+    entered.acquire()
+    refused(client, code="inactive", fresh=True)
+    gate.set()
+    early.join()
+    assert client.stats()["cache_entries"] == 0
+    refused(client, code="inactive")
+
+
 # -- a fetch that is async
 
 
@@ -435,6 +458,42 @@ def test_a_loop_that_ends_lets_the_others_know():
     asyncio.run(leave())
     other.join(10)
     assert [each.code for each in failures] == ["introspection_failed"]
+
+
+def test_a_question_that_is_cancelled_before_its_first_step_is_over():
+    """As a shutdown does it that cancels every task there is."""
+
+    async def fetch(url, headers, body, timeout):
+        return 200, JSON, active()
+
+    client = IntrospectionClient(URL, auth=BasicAuth(API, SECRET), fetch=fetch, timeout=20, max_under_way=1)
+
+    async def run():
+        asking = asyncio.create_task(client.introspect_async(TEXT))
+        await asyncio.sleep(0)
+        for task in asyncio.all_tasks() - {asyncio.current_task(), asking}:
+            task.cancel()
+        with pytest.raises(IntrospectionError) as refusal:
+            await asyncio.wait_for(asking, 5)
+        assert refusal.value.code == "introspection_failed"
+        assert client.stats()["under_way"] == 0
+        return await client.introspect_async(TEXT)
+
+    assert asyncio.run(run()).subject == SUBJECT
+    assert (client.stats()["failed"], client.stats()["active"]) == (1, 1)
+
+
+def test_a_fetch_that_ends_its_thread_is_over(monkeypatch):
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    endpoint = Endpoint()
+    endpoint.error = SystemExit(1)
+    client = endpoint.client(timeout=20, max_under_way=1)
+    for _ in range(2):
+        refused(client)
+    assert client.stats()["under_way"] == 0
+    for thread in threading.enumerate():
+        if thread.name == "jotgate-introspect":
+            thread.join(10)
 
 
 def test_a_plain_fetch_does_not_hold_up_the_loop():

@@ -9,6 +9,7 @@ import pytest
 from introspecting import (
     API,
     APP,
+    FORM,
     INACTIVE,
     KEY,
     SECRET,
@@ -26,7 +27,7 @@ from support import AUDIENCE, ISSUER, NOW, SUBJECT, rejects, signing_key
 from jotgate import ANY
 from jotgate.errors import StoreUnavailableError
 from jotgate.introspection.callers import Client, ClientSecret
-from jotgate.introspection.endpoint import Response
+from jotgate.introspection.endpoint import Response, read_request
 from jotgate.introspection.responder import IntrospectionResponder
 from jotgate.introspection.revocation_endpoint import RevocationEndpoint
 
@@ -239,6 +240,13 @@ def test_a_throttled_caller_waits():
 )
 def test_mistakes(options):
     rejects("invalid_policy", lambda: responder(**options))
+
+
+def test_the_repr_of_a_request_or_an_answer_shows_nothing_of_either():
+    headers = {"Content-Type": FORM} | basic()
+    request = read_request(headers, b"token=c4n4ry", b"c4n4ry")
+    assert repr(request) == "<Request>"
+    assert repr(post(responder(), {"token": access_token()})) == "<Response 200>"
 
 
 def test_its_repr_shows_no_secret():

@@ -380,3 +380,7 @@ def test_the_error():
     error = fetch_failed("why")
     assert (type(error), error.code, error.http_status, str(error)) == (KeyFetchError, "key_fetch_failed", 503, "why")
     assert module.MAX_BODY_BYTES == 1 << 20
+
+
+def test_the_repr_of_an_answer_shows_its_status_alone() -> None:
+    assert repr(Fetched(200, {"set-cookie": "c4n4ry"}, b"c4n4ry")) == "<Fetched 200>"

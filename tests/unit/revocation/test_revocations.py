@@ -298,8 +298,8 @@ def test_what_is_written_is_kept_as_long_as_it_says_something(store):
     revocations.epochs.advance()
     assert {rule for portion in store.inner.snapshot().rules for rule in portion} == {
         Rule("jti", ISSUER, "id", 0, NOW + 700),
-        Rule("sub", ISSUER, "alice", NOW + 1, NOW + 1 + 86_400),
-        Rule("sid", ISSUER, "s", NEVER, NOW + 1 + 86_400),
+        Rule("sub", ISSUER, "alice", NOW + 1, NOW + 1 + 86_400 + 600),
+        Rule("sid", ISSUER, "s", NEVER, NOW + 1 + 86_400 + 600),
         Rule("key", "", A.thumbprint(), 0, NEVER),
         Rule("epoch", ISSUER, "", 1, NEVER),
     }

@@ -159,3 +159,18 @@ def test_who_cannot_be_asked_is_not_answered_for() -> None:
         error = error_of(lambda sessions=sessions: sessions.describe(tokens.refresh))
         assert (type(error), error.code) == (StoreUnavailableError, "store_unavailable")
     assert manager(store).describe(tokens.refresh)
+
+
+def test_any_genuine_token_has_its_session(clock: MovingClock) -> None:
+    sessions = manager()
+    first = started(sessions, client_id="app")
+    newest = sessions.refresh(sessions.refresh(first.refresh).refresh)
+    clock.advance(1000)
+    for text in (first.refresh, newest.refresh):
+        assert sessions.session_of(text) == {"sid": first.session, "client_id": "app"}
+    assert sessions.describe(newest.refresh), "asking ended nothing"
+    other = started(sessions)
+    assert sessions.session_of(other.refresh) == {"sid": other.session}
+    for text in ("", "x", first.access, forged(first.session, 1, secret=b"x" * 32)):
+        assert sessions.session_of(text) is None
+    assert sessions.session_of(forged("AAECAwQFBgcICQoLDA0ODw", 0)) is None, "the store does not know it"

@@ -84,6 +84,17 @@ def test_a_header_of_the_application() -> None:
     refused(GUARD, [("Origin", APP), ("X-Session", "1")], "wrong_content_type")
 
 
+@pytest.mark.parametrize(
+    "header",
+    ["Accept", "Range", "Origin", "Cookie", "Host", "Referer", "User-Agent", "Content-Length", "Connection", "DNT",
+     "Accept-Encoding", "Authorization", "Cache-Control", "Upgrade-Insecure-Requests", "Sec-Fetch-Site", "sec-ch-ua",
+     "Proxy-Authorization", "X-Forwarded-For", "Forwarded", "Via", "Access-Control-Request-Method", "If-None-Match"],
+)  # fmt: skip
+def test_what_is_sent_with_a_form_does_not_tell_it_from_one(header: str) -> None:
+    """Browsers write these by themselves, and proxies."""
+    rejects("invalid_policy", lambda: RequestGuard([APP], header=header))
+
+
 def test_preflights() -> None:
     asked = [("Origin", APP), ("Access-Control-Request-Method", "POST")]
     guard = RequestGuard([APP], header="X-Session")
