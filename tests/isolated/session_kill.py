@@ -1,8 +1,8 @@
-"""SIGKILL in the middle of a refresh, on SQLite: an honest client goes on, a replay ends the session.
+"""SIGKILL in the middle of a refresh: an honest client goes on, a replay ends the session.
 
 A child refreshes a session again and again and writes each token down before it presents it. It is killed at any
 moment. Then the last token it presented is tried again: it gets the one successor there is. Then an old one is
-replayed.
+replayed. On SQLite, or on the store whose URL is given.
 """
 
 import logging
@@ -14,13 +14,12 @@ import tempfile
 import time
 import traceback
 import warnings
-from pathlib import Path
 
 from session_world import forged, manager, sid_rule, started
 from support import SUBJECT
 
 from jotgate.errors import RefreshError
-from jotgate.stores.sqlite import SqliteStore
+from jotgate.stores import open_store
 
 if not hasattr(os, "fork"):
     sys.exit(0)
@@ -40,9 +39,9 @@ def causes_of(sessions, token: str) -> str | None:
     return None
 
 
-def child(path: Path, session: str, token: str, way: str, pipe: int) -> None:
+def child(url: str, session: str, token: str, way: str, pipe: int) -> None:
     """Use a session until killed, and tell each token before it is presented."""
-    store = SqliteStore(path, timeout=5)
+    store = open_store(url, timeout=5)
     sessions = manager(store)
     os.write(pipe, f"{token}\n".encode())
     if way == "refresh":
@@ -59,14 +58,14 @@ def child(path: Path, session: str, token: str, way: str, pipe: int) -> None:
         assert causes_of(sessions, token) == "stale_lineage"
 
 
-def killed_after(seconds: float, path: Path, session: str, token: str, way: str) -> list[str]:
+def killed_after(seconds: float, url: str, session: str, token: str, way: str) -> list[str]:
     """Return the tokens that a child had presented, or was about to present, when it was killed."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reader)
         try:
-            child(path, session, token, way, writer)
+            child(url, session, token, way, writer)
         except BaseException:
             traceback.print_exc()
             os._exit(1)
@@ -83,17 +82,17 @@ def killed_after(seconds: float, path: Path, session: str, token: str, way: str)
 
 
 with tempfile.TemporaryDirectory() as directory:
-    path = Path(directory) / "sessions.db"
+    url = sys.argv[1] if sys.argv[1:] else f"sqlite:{directory}/sessions.db"
     chance = random.Random(20261124)
     gone_on = ended = 0
     for number in range(KILLS):
         way = WAYS[number % 3]
-        store = SqliteStore(path, timeout=5)
+        store = open_store(url, timeout=5)
         sessions = manager(store)
         first = started(sessions)
         store.close()
-        presented = killed_after(chance.uniform(0, 0.02), path, first.session, first.refresh, way)
-        store = SqliteStore(path, timeout=5)
+        presented = killed_after(chance.uniform(0, 0.02), url, first.session, first.refresh, way)
+        store = open_store(url, timeout=5)
         sessions = manager(store)
         assert [forged(first.session, counter) for counter in range(len(presented))] == presented
         over = causes_of(sessions, presented[-1])

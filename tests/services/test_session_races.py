@@ -1,174 +1,290 @@
-"""Sessions on real servers: races for one refresh token, and servers that end between any two steps."""
+"""Sessions on Redis and Valkey: raced for, and while clients, servers and whole primaries die."""
 
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from services.redis_servers import Cluster, SentinelSet, Server, binaries, names
-from services.session_race import race, race_without_grace
-from session_world import OPERATIONS, forged, manager, started, verified
-from support import ISSUER, SUBJECT, error_of, policy, signing_key
+from services.session_race import CLIENTS, PATIENCE, race, race_without_grace
+from session_world import Stumbling, at_once, forged, manager, sid_rule, started
+from support import error_of, outcome, policy, rejects, verification_key
 
-from jotgate import KeySet, Revocations, Verifier
-from jotgate.errors import RefreshError, StoreUnavailableError
-from jotgate.stores.redis import RedisStore
+from jotgate import Revocations, SessionManager, Verifier
+from jotgate.errors import RevokedTokenError, StoreUnavailableError
+from jotgate.sessions.answers import Tokens
+from jotgate.stores import open_store
 
-pytestmark = pytest.mark.skipif(not names(), reason="there are no wheels of a server for this system")
-
-PATIENT = 10.0  # 64 clients on two busy cores are slow, and not a failure
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("servers")
+pytestmark = pytest.mark.skipif(not names(), reason="no server of Redis or Valkey for this machine")
+WORLDS = [*names()[:1], "sentinel", "cluster"]
+TESTS = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module", params=["single", "sentinel", "cluster"])
-def store(request: pytest.FixtureRequest, directory: Path) -> Iterator[RedisStore]:
-    place = directory / request.param
-    world: Any
-    if request.param == "single":
-        world, options = Server(place, binaries()[names()[-1]]), {}
-    elif request.param == "sentinel":
-        world, options = SentinelSet(place, binaries()["valkey8"]), {"replicas": 1}
+class World(NamedTuple):
+    """Servers that several tests share, and what opens a store on them."""
+
+    servers: Any
+    open: Callable[..., Any]
+
+
+@contextmanager
+def serving(kind: str, directory: Path) -> Iterator[World]:
+    servers: Any
+    options: dict[str, Any] = {}
+    if kind == "sentinel":
+        servers, options = SentinelSet(directory, binaries()[names()[-1]]), {"replicas": 1}
+    elif kind == "cluster":
+        servers, options = Cluster(directory, binaries()[names()[0]]), {"allow_data_loss": True}
     else:
-        world, options = Cluster(place, binaries()["valkey8"]), {"allow_data_loss": True}
-    made = RedisStore(world.url, timeout=PATIENT, **options)
-    yield made
-    made.close()
-    world.kill()
+        servers = Server(directory, binaries()[kind])
+    try:
+        with ExitStack() as stack:
+            yield World(
+                servers,
+                lambda timeout=PATIENCE: stack.enter_context(
+                    closing(open_store(servers.url, timeout=timeout, **options))
+                ),
+            )
+    finally:
+        servers.kill()
 
 
-def test_one_successor_of_each_token(store: RedisStore) -> None:
-    race(store, 15)
+@pytest.fixture(scope="module", params=WORLDS)
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with serving(request.param, tmp_path_factory.mktemp("servers")) as made:
+        yield made
 
 
-def test_one_winner_and_the_end_of_the_session_without_grace(store: RedisStore) -> None:
-    race_without_grace(store, 3)
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server of one test's own."""
+    made = Server(tmp_path / "server", binaries()[names()[0]])
+    try:
+        yield made
+    finally:
+        made.kill()
 
 
-def test_a_session_that_ended_is_over_everywhere(store: RedisStore) -> None:
-    sessions = manager(store)
-    keys = KeySet([signing_key("Ed25519").public()])
-    with Verifier(keys, policy("EdDSA"), revocations=Revocations(store, on_stale="refuse")) as elsewhere:
-        elsewhere.warm()
-        tokens, other = started(sessions), started(sessions)
-        elsewhere.verify(tokens.access)
-        sessions.end(tokens.session)
-        assert error_of(lambda: elsewhere.verify(tokens.access, fresh=True)).code == "revoked"
-        assert isinstance(error_of(lambda: sessions.refresh(tokens.refresh)), RefreshError)
-        elsewhere.verify(other.access, fresh=True)
-        assert [info.session for info in sessions.sessions(SUBJECT) if info.session == other.session]
-        sessions.end_all(SUBJECT)
-        assert error_of(lambda: elsewhere.verify(other.access, fresh=True)).code == "revoked"
-        assert sessions.sessions(SUBJECT) == []
+def cause_of(sessions: SessionManager, token: str) -> str | None:
+    return rejects("invalid_grant", lambda: sessions.refresh(token)).cause  # type: ignore[attr-defined, no-any-return]
 
 
-class Ending:
-    """A store whose server ends, and comes back, before or after a chosen call."""
+# -- on every kind of server
 
-    def __init__(self, store: RedisStore, restart: Callable[[], None]) -> None:
-        self.store, self.restart = store, restart
-        self.calls = 0
-        self.at: int | None = None
-        self.after = False
 
-    def arm(self, at: int | None, *, after: bool = False) -> None:
-        self.calls, self.at, self.after = 0, at, after
+def test_one_successor_of_each_token(world: World) -> None:
+    race(world.open, 8)
+
+
+def test_one_winner_and_the_end_of_the_session_without_grace(world: World) -> None:
+    race_without_grace(world.open, 4)
+
+
+def test_a_session_and_what_is_taken_back(world: World) -> None:
+    """From log-in to the end, in three ways, with managers and verifiers that share nothing but the servers."""
+    subject = "somebody else than those who race"
+    here, there = manager(world.open()), manager(world.open())
+    revocations = Revocations(world.open(), on_stale="refuse")
+    accepts = policy("Ed25519")
+    with Verifier(
+        verification_key("Ed25519"), accepts, revocations=Revocations(world.open(), on_stale="refuse")
+    ) as verifier:
+        ways: dict[str, Callable[[Tokens], object]] = {
+            "ended": lambda tokens: there.end(tokens.session),
+            "session_revoked": lambda tokens: revocations.revoke_session(tokens.session),
+            "subject_revoked": lambda _: revocations.revoke_subject(subject),
+        }
+        for cause, take_back in ways.items():
+            tokens = here.start(subject, accepts.audience, client_id="app")
+            after = there.refresh(tokens.refresh)
+            assert after.refresh == forged(tokens.session, 1)
+            assert [info.session for info in here.sessions(subject)] == [tokens.session]
+            assert verifier.verify(after.access, fresh=True)["sid"] == tokens.session
+            take_back(tokens)
+            for access in (tokens.access, after.access):
+                error = error_of(lambda access=access: verifier.verify(access, fresh=True))
+                assert (type(error), error.code) == (RevokedTokenError, "revoked")
+            if cause == "session_revoked":
+                assert there.describe(after.refresh) is None
+                cause = "ended"  # by the word of `describe`
+            assert cause_of(here, after.refresh) == cause
+            assert sid_rule(world.open(), tokens.session) is not None
+        assert here.end_all(subject) == 0
+        assert here.sessions(subject) == []
+
+
+# -- one that dies
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_client_process_is_killed_between_any_two_steps(server: Server) -> None:
+    done = subprocess.run(
+        [sys.executable, str(TESTS / "isolated" / "session_kill.py"), server.url],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]), "KILLS": "18"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    assert done.stdout.startswith("18 kills: ")
+
+
+class Restarting(Stumbling):
+    """A store whose server is killed and comes back at a chosen call, which notices nothing of it."""
+
+    def __init__(self, store: Any, server: Server) -> None:
+        super().__init__(store)
+        self.server = server
+        self.restart_at: int | None = None
 
     def __getattr__(self, name: str) -> Any:
-        if name not in OPERATIONS:
-            raise AttributeError(name)
+        call = super().__getattr__(name)
 
-        def call(*arguments: Any) -> Any:
-            now = self.calls == self.at
-            self.calls += 1
-            if now and not self.after:
-                self.restart()
-            answer = getattr(self.store, name)(*arguments)
-            if now and self.after:
-                self.restart()
-            return answer
+        def asked(*arguments: Any) -> Any:
+            if len(self.calls) == self.restart_at:
+                self.server.restart()
+            return call(*arguments)
 
-        return call
-
-    timeout = PATIENT
+        return asked if callable(call) else call
 
 
-@pytest.fixture(scope="module")
-def kept(directory: Path) -> Iterator[Server]:
-    server = Server(directory / "kept", binaries()[names()[0]])
-    yield server
-    server.kill()
-
-
-@pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("at", range(5))
-def test_a_restart_between_any_two_steps(kept: Server, at: int, after: bool) -> None:
-    """Whatever the client was told: its token works once more, with one successor, and then never again."""
-    store = Ending(RedisStore(kept.url), kept.restart)
-    sessions = manager(store)
+def refreshed_twice(sessions: SessionManager) -> list[Tokens]:
     first = started(sessions)
     second = sessions.refresh(first.refresh)
-    store.arm(at, after=after)
-    with suppress(StoreUnavailableError):
-        sessions.refresh(second.refresh)
-    store.arm(None)
-    third = sessions.refresh(second.refresh)
-    assert third.refresh == forged(first.session, 2)
-    assert verified(third.access)["sid"] == first.session
-    refused = error_of(lambda: sessions.refresh(first.refresh))
-    assert isinstance(refused, RefreshError)
-    assert refused.cause == "stale_lineage"
-    assert isinstance(error_of(lambda: sessions.refresh(third.refresh)), RefreshError), "the session is over"
+    return [first, second, sessions.refresh(second.refresh)]
 
 
-def test_a_server_that_went_back_in_time(tmp_path: Path) -> None:
-    """It comes back with what it had before two refreshes: who has which token is not known, so nobody goes on."""
-    server = Server(tmp_path / "server", binaries()[names()[0]], appendonly="no", save="")
+# What is done while the server restarts: a refresh by an honest client, and a replay of a token that is used up.
+ACTS: dict[str, int] = {"refresh": 2, "replay": 0}
+
+
+@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("moment", ["between", "before", "after"])
+def test_the_server_restarts_between_any_two_steps(act: str, moment: str, server: Server) -> None:
+    """It was killed, and has its append-only file. The call at that moment: is not concerned; fails, not done; fails,
+    done."""
+    with closing(open_store(server.url, timeout=5)) as real:
+        store = Restarting(real, server)
+        sessions = manager(store)
+
+        def dies() -> BaseException:
+            server.restart()
+            return StoreUnavailableError("the server has gone")
+
+        store.failure = dies
+        tokens = refreshed_twice(sessions)
+        store.arm(None)
+        outcome(lambda: sessions.refresh(tokens[ACTS[act]].refresh))
+        steps = len(store.calls)
+        assert steps >= 3
+        for step in range(steps):
+            first, second, third = refreshed_twice(sessions)
+            presented = (first, second, third)[ACTS[act]].refresh
+            store.arm(None if moment == "between" else step, after=moment == "after")
+            store.restart_at = step if moment == "between" else None
+            results = at_once([partial(sessions.refresh, presented)])
+            assert store.calls[step:], "the moment came"
+            store.arm(None)
+            store.restart_at = None
+            if act == "replay":
+                assert cause_of(sessions, first.refresh) in ("ended", "stale_lineage"), results
+            else:
+                again = sessions.refresh(presented)
+                assert again.refresh == forged(first.session, 3), "the one successor there is"
+                assert {type(result) for result in results} <= {Tokens, StoreUnavailableError}
+                assert {result.refresh for result in results if isinstance(result, Tokens)} <= {again.refresh}
+                assert sessions.refresh(again.refresh).refresh == forged(first.session, 4)
+                assert cause_of(sessions, first.refresh) == "stale_lineage"
+            for each in (first, second, third):
+                assert cause_of(sessions, each.refresh) == "ended"
+            assert sid_rule(store, first.session) is not None
+
+
+def test_a_primary_dies_in_the_middle_of_a_race(tmp_path: Path) -> None:
+    """Honest clients are told to try again, do, and all go on with the same successors as if nothing had happened."""
+    with serving("sentinel", tmp_path) as world:
+        # A failover takes some seconds, in which an answer may be lost.
+        sessions = [manager(world.open(2), grace=300) for _ in range(4)]
+        first = started(sessions[0])
+        failures: list[str] = []
+        rounds, after = 6, 3
+        meet = threading.Barrier(CLIENTS + 1)
+        new: list[Server] = []
+
+        def kill() -> None:
+            for number in range(1, rounds + 1):
+                meet.wait(60)
+                if number == after:
+                    old = world.servers.primary
+                    old.kill()
+                    new.append(world.servers.failover(old))
+
+        def client(number: int) -> list[str]:
+            token, seen = first.refresh, []
+            for _ in range(rounds):
+                meet.wait(60)
+                while True:
+                    try:
+                        token = sessions[number % 4].refresh(token).refresh
+                        break
+                    except StoreUnavailableError as error:
+                        failures.append(error.code)
+                seen.append(token)
+            return seen
+
+        *results, killed = at_once([*(partial(client, number) for number in range(CLIENTS)), kill])
+        assert killed is None, killed
+        expected = [forged(first.session, number) for number in range(1, rounds + 1)]
+        assert [result for result in results if result != expected] == [], "no fork, and nobody left behind"
+        assert new, "another primary"
+        assert set(failures) == {"store_unavailable"}
+        assert sum(each.stats()["rotated"] for each in sessions) >= rounds - 1
+        assert not any(sum(each.stats()["replay"].values()) + each.stats()["refused"] for each in sessions)
+        assert cause_of(sessions[1], first.refresh) == "stale_lineage"
+        assert cause_of(sessions[2], expected[-1]) == "ended"
+        assert sid_rule(world.open(), first.session) is not None
+
+
+# -- one that forgets
+
+
+def test_state_that_is_gone(tmp_path: Path) -> None:
+    """A server without a file, which the operator allows to lose what it has: it forgets a rotation, then everything.
+
+    What it has forgotten nobody can tell, but that it has forgotten is noticed, and fails closed.
+    """
+    server = Server(tmp_path / "server", binaries()[names()[0]], appendonly="no")
+    logging.getLogger("jotgate.sessions").addHandler(logging.NullHandler())
     try:
-        sessions = manager(RedisStore(server.url, allow_data_loss=True))
-        first, lost = started(sessions), started(sessions)
-        server.run("SAVE")
-        unsaved = started(sessions)
-        newer = sessions.refresh(sessions.refresh(first.refresh).refresh)
-        server.restart()
-        refused = error_of(lambda: sessions.refresh(newer.refresh))
-        assert isinstance(refused, RefreshError)
-        assert (refused.code, refused.cause) == ("invalid_grant", "state_lost")
-        assert isinstance(error_of(lambda: sessions.refresh(first.refresh)), RefreshError)
-        unknown = error_of(lambda: sessions.refresh(unsaved.refresh))
-        assert isinstance(unknown, RefreshError)
-        assert unknown.cause == "unknown_session"
-        assert sessions.refresh(lost.refresh), "nothing of this one was lost"
+        with closing(open_store(server.url, timeout=5)) as strict:
+            rejects("invalid_policy", lambda: started(manager(strict)))
+        with closing(open_store(server.url, timeout=5, allow_data_loss=True)) as store:
+            sessions = manager(store)
+            first, untouched = started(sessions), started(sessions)
+            server.run("SAVE")
+            unsaved = started(sessions)
+            second = sessions.refresh(first.refresh)
+            assert second.refresh == forged(first.session, 1)
+            server.restart()
+            assert sessions.describe(second.refresh) is None
+            assert cause_of(sessions, second.refresh) == "state_lost"
+            assert cause_of(sessions, first.refresh) == "ended"
+            assert sid_rule(store, first.session) is not None
+            assert cause_of(sessions, unsaved.refresh) == "unknown_session"
+            untouched = sessions.refresh(untouched.refresh)  # nothing of this one was lost
+            server.restart(keep_data=False)
+            assert sessions.describe(untouched.refresh) is None
+            assert cause_of(sessions, untouched.refresh) == "unknown_session"
+            assert sessions.refresh(started(sessions).refresh), "a log-in goes on"
     finally:
         server.kill()
-
-
-def test_a_failover_in_the_middle(directory: Path) -> None:
-    """With an acknowledged write nothing is lost: clients are told to try again, and then go on."""
-    group = SentinelSet(directory / "failing", binaries()["valkey8"])
-    try:
-        sessions = manager(RedisStore(group.url, replicas=1, timeout=0.5))
-        first = started(sessions)
-        second = sessions.refresh(first.refresh)
-        old = group.primary
-        old.kill()
-        with pytest.raises(StoreUnavailableError):
-            sessions.refresh(second.refresh)
-        group.failover(old)
-        third = None
-        for _ in range(200):
-            try:
-                third = sessions.refresh(second.refresh)
-                break
-            except StoreUnavailableError:
-                continue
-        assert third is not None
-        assert third.refresh == forged(first.session, 2)
-        assert isinstance(error_of(lambda: sessions.refresh(first.refresh)), RefreshError)
-        assert verified(third.access).issuer == ISSUER
-    finally:
-        group.kill()
