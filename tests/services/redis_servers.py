@@ -95,7 +95,7 @@ class Server:
         self.directory = directory
         self.port = free_port()
         self.binary = binary
-        self.settings: dict[str, object] = {"appendonly": "yes", "appendfsync": "everysec", "save": "", **settings}
+        self.settings: dict[str, object] = {"appendonly": "yes", "appendfsync": "always", "save": "", **settings}
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
