@@ -74,15 +74,23 @@ class RefreshCookie:
             RefreshError: ``invalid_grant``: there are several of this name, so that one is not from here; or the header
                 is too long to be read.
         """
-        if header is None:
-            return None
-        if type(header) is not str or len(header) > _MOST_CHARACTERS:
-            raise refusal("malformed")
-        pairs = (pair.strip(" \t").partition("=") for pair in header.split(";"))
-        values = [value for name, _, value in pairs if name == self.name]
+        values = self.read_all(header)
         if len(values) > 1:
             raise refusal("several_cookies")
         return values[0] if values else None
+
+    def read_all(self, header: str | None) -> list[str]:
+        """Return the values of all cookies of this name, unchecked: for logging out, where each of them may be ended.
+
+        Raises:
+            RefreshError: ``invalid_grant``: the header is too long to be read.
+        """
+        if header is None:
+            return []
+        if type(header) is not str or len(header) > _MOST_CHARACTERS:
+            raise refusal("malformed")
+        pairs = (pair.strip(" \t").partition("=") for pair in header.split(";"))
+        return [value for name, _, value in pairs if name == self.name]
 
     def __repr__(self) -> str:
         return f"RefreshCookie({self.name!r})"

@@ -5,6 +5,7 @@ No body is read and no address: a refresh token comes in its cookie or not at al
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..errors import JotgateError, RefreshError, RequestRefusedError, UndecidedError
@@ -67,7 +68,7 @@ class SessionEndpoint:
         """
 
         def run() -> Answer:
-            token = self._token(headers)
+            token = self._cookie.read(_cookies(headers))
             if token is None:
                 raise RefreshError("there is no cookie with a refresh token", "invalid_grant", None, "no_cookie")
             tokens = self._manager.refresh(token)
@@ -85,12 +86,13 @@ class SessionEndpoint:
         """
 
         def run() -> Answer:
-            try:
-                token = self._token(headers)
-                if token is not None:
+            tokens: list[str] = []
+            with suppress(RefreshError):  # too long to be read
+                tokens = self._cookie.read_all(_cookies(headers))
+            # Of several cookies nobody knows which one is from here, and each genuine token is of this browser.
+            for token in tokens:
+                with suppress(RefreshError):  # there is nothing to end
                     self._manager.log_out(token)
-            except RefreshError:
-                pass  # there is nothing to end
             return self._answer(204, headers, None, [("Set-Cookie", self._cookie.clear())])
 
         return self._guarded(method, headers, run)
@@ -111,10 +113,6 @@ class SessionEndpoint:
             allow = [("Allow", "POST")] if error.http_status == 405 else []
             return self._failed(error, headers, error.code, allow)
         return answer
-
-    def _token(self, headers: Headers) -> str | None:
-        found = collected(headers).get("cookie")
-        return None if found is None else self._cookie.read("; ".join(found))
 
     @staticmethod
     def _given(tokens: Tokens) -> dict[str, Any]:
@@ -139,3 +137,8 @@ class SessionEndpoint:
 
     def __repr__(self) -> str:
         return f"SessionEndpoint({self._cookie.name!r})"
+
+
+def _cookies(headers: Headers) -> str | None:
+    found = collected(headers).get("cookie")
+    return None if found is None else "; ".join(found)

@@ -134,6 +134,21 @@ def test_logging_out_without_a_session_clears_the_cookie(token: str) -> None:
         assert dict(answer.headers)["Set-Cookie"] == RefreshCookie().clear()
 
 
+def test_a_second_cookie_keeps_nobody_from_logging_out() -> None:
+    """Another host of the domain may have planted it: each session that a genuine token names is over."""
+    store = MemoryStore()
+    ours, other = started(manager(store)), started(manager(store))
+    tokens = [forged(SESSION, 0)[:-1] + "_", ours.refresh, "", other.refresh]
+    headers = [*HEADERS, ("Cookie", "; ".join(f"__Host-refresh={each}" for each in tokens))]
+    assert endpoint(store).refresh("POST", headers).status == 401
+    assert len(manager(store).sessions(SUBJECT)) == 2
+    answer = endpoint(store).log_out("POST", headers)
+    assert (answer.status, dict(answer.headers)["Set-Cookie"]) == (204, RefreshCookie().clear())
+    assert manager(store).sessions(SUBJECT) == []
+    assert endpoint(Down()).log_out("POST", headers).status == 503
+    assert endpoint(Untouched()).log_out("POST", [*headers, ("Cookie", "x" * 16_384)]).status == 204
+
+
 def test_an_id_of_a_session_ends_nothing() -> None:
     """It is no secret: every access token has it."""
     store = MemoryStore()
