@@ -240,7 +240,7 @@ def _new(version: int, from_: float) -> _Secret:
 
 
 def _mark(found: os.stat_result) -> tuple[int, ...]:
-    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode, found.st_uid
 
 
 def _dump(secrets: tuple[_Secret, ...]) -> bytes:

@@ -56,6 +56,16 @@ def test_what_others_could_read_is_refused(path: Path, what: str, mode: int) -> 
     assert "chmod" in str(rejects("invalid_key", lambda: SessionSecrets(path)))
 
 
+def test_a_file_that_is_opened_to_others_later_is_refused_from_then_on(path: Path, clock: MovingClock) -> None:
+    secrets = SessionSecrets(path, create=True)
+    (path / "secrets.json").chmod(0o644)
+    clock.advance(0.5)
+    for _ in range(2):
+        rejects("invalid_key", secrets.current)
+    (path / "secrets.json").chmod(0o600)
+    assert secrets.current()[0] == 1
+
+
 def test_a_link_is_refused(path: Path, tmp_path: Path) -> None:
     SessionSecrets(path, create=True)
     (path / "secrets.json").rename(tmp_path / "elsewhere")
