@@ -126,6 +126,10 @@ class Issuer:
         self._guard = Guard(guard, readable)
         if revocations is not None and not callable(getattr(revocations, "valid_from", None)):
             raise PolicyError("revocations takes a Revocations")
+        if getattr(revocations, "issuer", issuer) != issuer:
+            raise PolicyError(
+                "the revocations are another issuer's, or everybody's: name this one, Revocations(issuer=)"
+            )
         self._revocations = revocations
         self._signer_now, self._epoch_now = _sources(keys, epochs)
         self._ring: Any = keys if hasattr(keys, "settings") else None

@@ -264,12 +264,16 @@ class Mirror:
         """Give the store what it has lost."""
         if self._owed is None:
             return
+        lost = False
         for portion in self._index.unmarked(self._owed, _PORTION):
             rules = [Rule(*rule) for rule in portion]
             self._store.write(rules)
             self._index.merge(rules, self._owed)
             self.counts["written_back"] += len(rules)
+            lost = True
         self._owed = None
+        if lost:
+            self._log("lost")
 
     def _failed(self, error: Exception) -> float:
         if not isinstance(error, JotgateError):
@@ -309,6 +313,8 @@ class Mirror:
         logger = logging.getLogger("jotgate.revocation")
         if what == "recovered":
             guarded(logger.warning, "the store of what was taken back answers again")
+        elif what == "lost":
+            guarded(logger.warning, "the store has lost what was taken back: rules were written to it again")
         else:
             guarded(logger.warning, "the store of what was taken back does not answer: %s", self.failure)
 

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, final
 
 from .._revoked import RevocationIndex
-from ..errors import PolicyError, StoreUnavailableError
+from ..errors import JotgateError, PolicyError, StoreUnavailableError
 from ..keys.feed import Want, Watched, survive_forks
 from ..keys.flight import in_a_thread
 from ..stores.rules import NEVER, Rule, RuleKey
@@ -26,6 +26,8 @@ OnStale = Literal["refuse", "accept_until_exp", "accept_for"]
 
 LEAST_LAG: Final = 2.0
 """Seconds: what is heard from a store in good health may be older than one, by the time of a question."""
+_FIRST: Final = 1_000_000_000
+"""In 2001: what is less is no date of a token, but a lifetime in the wrong place."""
 KEPT: Final = 32 * 86_400
 """Seconds that rules about subjects and sessions are kept: longer than a session lives."""
 _THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -97,8 +99,8 @@ class Revocations(Watched):
         Raises:
             StoreUnavailableError: ``store_unavailable``: it is not known whether it was written; call again.
         """
-        if type(until) is not int or until < 0:
-            raise PolicyError("until is a whole number of Unix seconds: the token's exp")
+        if type(until) is not int or not _FIRST <= until <= NEVER:
+            raise PolicyError("until is the token's exp: whole seconds since 1970, no milliseconds and no lifetime")
         self._write(token_rule(self._issuer, _text("token_id", token_id), until))
 
     def revoke_token(self, token: VerifiedToken) -> None:
@@ -111,6 +113,8 @@ class Revocations(Watched):
             PolicyError: ``invalid_policy``: the token has no ``jti``; take back its session or subject.
             StoreUnavailableError: As `revoke`.
         """
+        if not hasattr(token, "token_id"):
+            raise PolicyError("revoke_token takes a token as a verifier returned it; revoke takes a jti")
         if token.token_id is None:
             raise PolicyError("the token has no jti by which it could be taken back: take back its session or subject")
         expires = token.expires_at
@@ -191,6 +195,11 @@ class Revocations(Watched):
     # -- what verifiers ask
 
     @property
+    def issuer(self) -> str | None:
+        """Whose tokens are taken back; None: every issuer's."""
+        return self._issuer or None
+
+    @property
     def lag(self) -> float | None:
         """Seconds since the store was last heard from, None while it never was."""
         return self._mirror.lag
@@ -205,6 +214,7 @@ class Revocations(Watched):
 
         Raises:
             StoreUnavailableError: ``store_unavailable``: it cannot be read now.
+            PolicyError: ``invalid_policy``: the store must not be used as it is; waiting does not help.
         """
         if self._mirror.caught_up() is None:
             raise self._unavailable()
@@ -267,7 +277,9 @@ class Revocations(Watched):
         self._mirror.renew_locks()
         self.index.vouch_until(0)  # the first call starts a thread here
 
-    def _unavailable(self) -> StoreUnavailableError:
+    def _unavailable(self) -> JotgateError:
+        if isinstance(self._mirror.failure, PolicyError):
+            return PolicyError(*self._mirror.failure.args)
         return StoreUnavailableError(
             f"what was taken back cannot be read: {self._mirror.failure or 'the store has not answered yet'}"
         )

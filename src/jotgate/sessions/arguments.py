@@ -10,6 +10,7 @@ from ..issuing.issuer import Issuer
 from ..stores.taking_back import LONGEST_SESSION, LONGEST_TOKEN
 
 _LONGEST_GRACE: Final = 300
+_CO_COROUTINE: Final = 0x80  # of a code object, as the inspect module has it
 _OWN_CLAIMS: Final = ("sid", "scope")
 
 
@@ -28,6 +29,8 @@ def check_parts(store: object, issuer: object, secrets: object, hooks: Mapping[s
     for name, hook in hooks.items():
         if hook is not None and not callable(hook):
             raise PolicyError(f"{name} takes a function")
+        if getattr(getattr(hook, "__code__", None), "co_flags", 0) & _CO_COROUTINE:
+            raise PolicyError(f"{name} takes a function that is not async: it is called where nobody can await it")
 
 
 def check_times(issuer: Issuer, access: object, idle: object, absolute: object, grace: object) -> None:

@@ -19,6 +19,8 @@ def open_store(url: str, **options: Any) -> Store:
     Raises:
         PolicyError: ``invalid_policy``: no such kind of store, or options that it does not have.
     """
+    if type(url) is not str:
+        raise PolicyError("a store is named by a str, such as sqlite:path; is the setting there?")
     scheme, colon, rest = url.partition(":")
     try:
         if colon and scheme == "memory" and not rest:

@@ -177,6 +177,16 @@ def test_giving_back_goes_on_where_it_was_cut_off(followed):
     assert len(followed.store.names()) == 1200
 
 
+def test_what_was_lost_is_said_in_the_log(followed, caplog):
+    followed.store.write([jti("a")])
+    followed.mirror.step()
+    followed.store.forget()
+    followed.mirror.step()
+    assert [record.getMessage() for record in caplog.records if record.name == "jotgate.revocation"] == [
+        "the store has lost what was taken back: rules were written to it again"
+    ]
+
+
 def test_a_store_that_lost_nothing_is_given_nothing(followed):
     followed.store.write([jti("a")])
     followed.mirror.step()

@@ -305,7 +305,7 @@ def test_what_is_written_is_kept_as_long_as_it_says_something(store):
     }
 
 
-@pytest.mark.parametrize("until", [-1, 1.5, "1", None, True])
+@pytest.mark.parametrize("until", [-1, 600, NOW * 1000, NOW + 0.5, str(NOW), None, True])
 def test_until_is_a_whole_number_of_seconds(until):
     rejects("invalid_policy", lambda: Revocations(MemoryStore()).revoke("id", until))
 
@@ -404,3 +404,18 @@ def test_the_next_epoch_is_above_one_that_the_mirror_has_not_heard_of(store):
         Revocations(store).epochs.advance()
     assert world.epochs.advance() == 4
     world.close()
+
+
+def test_an_issuer_asks_its_own_rules(store):
+    for other in (Revocations(store), Revocations(store, issuer=OTHER)):
+        rejects("invalid_policy", lambda other=other: Issuer(ISSUER, A, revocations=other))
+
+
+def test_a_store_that_must_not_be_used_is_said_when_it_is_warmed(store):
+    store.stop(PolicyError("the store evicts"))
+    with Revocations(store, on_stale="refuse") as revocations:
+        assert "the store evicts" in str(rejects("invalid_policy", revocations.warm))
+
+
+def test_only_a_token_is_a_token():
+    rejects("invalid_policy", lambda: Revocations(MemoryStore()).revoke_token(token()))

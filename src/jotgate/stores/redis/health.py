@@ -116,7 +116,7 @@ def _durable(facts: Facts, appendfsync: str | None) -> Finding:
         "always": (True, "each write is on the server's disk when it returns (appendfsync always)"),
         "everysec": (
             True,
-            "a server that is killed or loses power loses the last seconds of writes (appendfsync everysec; always does not)",
+            "a server that is killed or loses power loses the last seconds of writes (appendfsync everysec)",
         ),
         "no": (False, "a server that loses power loses what its system had not yet written (appendfsync no)"),
     }
