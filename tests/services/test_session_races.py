@@ -66,8 +66,11 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """A server of one test's own."""
-    made = Server(tmp_path / "server", binaries()[names()[0]])
+    """A server of one test's own, which has on its disk what it has answered for.
+
+    By ``everysec`` it loses what the second before it was killed has brought: sessions, which fail closed then.
+    """
+    made = Server(tmp_path / "server", binaries()[names()[0]], appendfsync="always")
     try:
         yield made
     finally:
