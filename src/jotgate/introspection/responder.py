@@ -115,9 +115,7 @@ def check_sessions(sessions: object) -> None:
         PolicyError: ``invalid_policy``.
     """
     if sessions is not None and not all(callable(getattr(sessions, name, None)) for name in _KNOWS):
-        raise PolicyError(
-            f"sessions is a SessionManager, or has {', '.join(_KNOWS)} as one does"
-        )
+        raise PolicyError(f"sessions is a SessionManager, or has {', '.join(_KNOWS)} as one does")
 
 
 def may_be_refresh_token(text: str) -> bool:

@@ -19,13 +19,14 @@ _WITHOUT_PREFLIGHT: Final = frozenset({"accept", "accept-language", "content-lan
 _BY_ITSELF: Final = frozenset(
     {
         "accept-charset", "accept-encoding", "authorization", "cache-control", "connection", "content-length",
-        "cookie", "cookie2", "date", "device-memory", "dnt", "downlink", "dpr", "ect", "expect", "host",
-        "if-modified-since", "if-none-match", "keep-alive", "last-event-id", "origin", "pragma", "priority",
+        "cookie", "cookie2", "date", "device-memory", "dnt", "downlink", "dpr", "ect", "expect", "forwarded",
+        "host", "keep-alive", "last-event-id", "origin", "pragma", "priority",
         "purpose", "referer", "rtt", "save-data", "service-worker", "set-cookie", "te", "trailer",
         "transfer-encoding", "upgrade", "upgrade-insecure-requests", "user-agent", "via", "viewport-width", "width",
+        "x-real-ip",
     }
 )  # fmt: skip
-_RESERVED: Final = ("access-control-", "proxy-", "sec-")
+_RESERVED: Final = ("access-control-", "if-", "proxy-", "sec-", "x-forwarded-")
 
 
 class RequestGuard:

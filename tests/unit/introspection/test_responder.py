@@ -245,8 +245,8 @@ def test_mistakes(options):
 def test_the_repr_of_a_request_or_an_answer_shows_nothing_of_either():
     headers = {"Content-Type": FORM} | basic()
     request = read_request(headers, b"token=c4n4ry", b"c4n4ry")
-    assert repr(request) == "<Request>"
-    assert repr(post(responder(), {"token": access_token()})) == "<Response 200>"
+    assert repr(request) == "Request()"
+    assert repr(post(responder(), {"token": access_token()})) == "Response(status=200)"
 
 
 def test_its_repr_shows_no_secret():
