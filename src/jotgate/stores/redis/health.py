@@ -114,7 +114,7 @@ def _durable(facts: Facts, appendfsync: str | None) -> Finding:
         return Finding("not_durable", False, "the server cannot write its append-only file: look at its log and disk")
     said = {
         "always": (True, "each write is on the server's disk when it returns (appendfsync always)"),
-        "everysec": (True, "a server that loses power loses up to a second of writes (appendfsync everysec)"),
+        "everysec": (True, "a server that dies loses up to two seconds of writes (appendfsync everysec)"),
         "no": (False, "a server that loses power loses what its system had not yet written (appendfsync no)"),
     }
     unknown = (True, "the server has an append-only file, and does not tell its appendfsync")
