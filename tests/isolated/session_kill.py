@@ -16,7 +16,6 @@ import traceback
 import warnings
 
 from session_world import forged, manager, sid_rule, started
-from support import SUBJECT
 
 from jotgate.errors import RefreshError
 from jotgate.stores import open_store
@@ -89,7 +88,8 @@ with tempfile.TemporaryDirectory() as directory:
         way = WAYS[number % 3]
         store = open_store(url, timeout=5)
         sessions = manager(store)
-        first = started(sessions)
+        subject = f"user-{number}"  # each its own: whoever began anew after `end_all` would wait for the next second
+        first = started(sessions, subject)
         store.close()
         presented = killed_after(chance.uniform(0, 0.02), url, first.session, first.refresh, way)
         store = open_store(url, timeout=5)
@@ -113,8 +113,8 @@ with tempfile.TemporaryDirectory() as directory:
             # half ended or not, it is over and verifiers are told
             assert causes_of(sessions, presented[-1]) == "ended"
         assert sid_rule(store, first.session) is not None
-        assert sessions.end_all(SUBJECT) == 0
-        assert sessions.sessions(SUBJECT) == []
+        assert sessions.end_all(subject) == 0
+        assert sessions.sessions(subject) == []
         store.close()
     assert gone_on
     print(f"{KILLS} kills: {gone_on} sessions went on, {ended} were found over")

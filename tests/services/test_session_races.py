@@ -66,8 +66,11 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """A server of one test's own."""
-    made = Server(tmp_path / "server", binaries()[names()[0]])
+    """A server of one test's own, which has on its disk what it has answered for.
+
+    By ``everysec`` it loses what the second before it was killed has brought: sessions, which fail closed then.
+    """
+    made = Server(tmp_path / "server", binaries()[names()[0]], appendfsync="always")
     try:
         yield made
     finally:
@@ -218,35 +221,29 @@ def test_a_primary_dies_in_the_middle_of_a_race(tmp_path: Path) -> None:
         first = started(sessions[0])
         failures: list[str] = []
         rounds, after = 6, 3
-        meet = threading.Barrier(CLIENTS + 1)
-        new: list[Server] = []
-
-        def kill() -> None:
-            for number in range(1, rounds + 1):
-                meet.wait(60)
-                if number == after:
-                    old = world.servers.primary
-                    old.kill()
-                    new.append(world.servers.failover(old))
+        meet = threading.Barrier(CLIENTS)
+        old = world.servers.primary
 
         def client(number: int) -> list[str]:
             token, seen = first.refresh, []
-            for _ in range(rounds):
+            for each in range(1, rounds + 1):
                 meet.wait(60)
+                if (number, each) == (0, after):
+                    old.kill()
                 while True:
                     try:
                         token = sessions[number % 4].refresh(token).refresh
                         break
                     except StoreUnavailableError as error:
                         failures.append(error.code)
+                        threading.Event().wait(0.02)
                 seen.append(token)
             return seen
 
-        *results, killed = at_once([*(partial(client, number) for number in range(CLIENTS)), kill])
-        assert killed is None, killed
+        results = at_once([partial(client, number) for number in range(CLIENTS)])
         expected = [forged(first.session, number) for number in range(1, rounds + 1)]
         assert [result for result in results if result != expected] == [], "no fork, and nobody left behind"
-        assert new, "another primary"
+        assert world.servers.primary is not old
         assert set(failures) == {"store_unavailable"}
         assert sum(each.stats()["rotated"] for each in sessions) >= rounds - 1
         assert not any(sum(each.stats()["replay"].values()) + each.stats()["refused"] for each in sessions)
