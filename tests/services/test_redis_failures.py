@@ -728,3 +728,17 @@ def test_tls(tmp_path: Path, server: Server) -> None:
             f"rediss://127.0.0.1:{server.port}/{trusting}",  # no TLS at the other end
         ):
             unavailable(lambda url=url: open_store(url, namespace="tls").read("a"))
+
+
+def test_check_says_that_a_replica_takes_no_writes(server: Server, tmp_path: Path) -> None:
+    replica = Server(tmp_path / "replica", server.binary, replicaof=("127.0.0.1", server.port))
+    try:
+        until(lambda: SentinelSet._replicas_of(server) == 1, what="replication")
+        found = {finding.code: finding for finding in RedisStore(replica.url).check()}
+        assert not found["writable"].ok
+        assert "ReadOnlyError" in found["writable"].message
+        assert "writable" not in {finding.code for finding in RedisStore(server.url).check()}
+        apart = {finding.code: finding.ok for finding in RedisStore(server.url, replicas=2, timeout=2).check()}
+        assert (apart["replicas"], apart["clock"]) == (False, True), "waiting is no difference of clocks"
+    finally:
+        replica.kill()

@@ -213,25 +213,29 @@ class RedisStore:
                     ("CONFIG", "GET", "appendfsync"),
                     ("ZCARD", keys.until),
                     ("XLEN", keys.log),
-                    ("EVAL", *beat),
-                    self._wait(),
                 ],
-                patience=_TICK_SECONDS,
+                patience=0,
             )
             after = now()
+            # apart from the others: waiting for replicas must not pass for a difference of clocks
+            wrote, acknowledged = self._links.look(keys.log, [("EVAL", *beat), self._wait()], patience=_TICK_SECONDS)
         except StoreUnavailableError as error:
             return [Finding("reachable", False, f"{error}: look at the server, its address and what is between")]
         if not isinstance(info, bytes) or isinstance(time, Exception):
             return [
                 Finding("reachable", False, "the server does not answer INFO or TIME: allow the store's user to ask")
             ]
-        setting, rules, log, _, acknowledged = (None if isinstance(each, Exception) else each for each in answers)
+        setting, rules, log = (None if isinstance(each, Exception) else each for each in answers)
         # A list, or a dictionary in the newer protocol.
         *_, appendfsync = setting.values() if isinstance(setting, dict) else setting or [None]
         appendfsync = appendfsync.decode() if appendfsync else None
         apart = int(time[0]) + int(time[1]) / 1e6 - (before + after) / 2
-        replicas = (acknowledged or 0, self._replicas)
-        return findings(info, appendfsync, apart, rules or 0, log or 0, replicas)
+        replicas = (0 if isinstance(acknowledged, Exception) else acknowledged or 0, self._replicas)
+        found = findings(info, appendfsync, apart, rules or 0, log or 0, replicas)
+        if isinstance(wrote, Exception):
+            message = f"the server takes no writes ({type(wrote).__name__}): it is a replica, full, or forbids it"
+            found.insert(1, Finding("writable", False, message))
+        return found
 
     def close(self) -> None:
         """Close the connections that no call uses now. The store can still be used, and makes new ones."""
