@@ -1,0 +1,45 @@
+"""What a hostile reader of revocation found: each of these was accepted, or refused, or held up what it should not."""
+
+import sys
+import threading
+
+import pytest
+from support import policy, rejects, token, verification_key
+
+from jotgate import Verifier
+from jotgate._revoked import RevocationIndex
+from jotgate.stores.rules import NEVER, Rule
+
+EXPECTED = policy("ES256")
+pytestmark = pytest.mark.usefixtures("frozen_clock")
+
+
+def distrusted(key):
+    return Rule("key", "", key.thumbprint(), 0, NEVER)
+
+
+def test_verifiers_that_are_made_at_once_all_hear_of_a_distrusted_key():
+    """Two that entered themselves at the same moment: one was overwritten, and trusted the key for ever."""
+    index = RevocationIndex()
+    key = verification_key("ES256")
+    made: list[Verifier] = []
+    barrier = threading.Barrier(8)
+
+    def make() -> None:
+        barrier.wait()
+        made.extend(Verifier(key, EXPECTED, revocations=index) for _ in range(40))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=make) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    index.merge([distrusted(key)])
+    text = token("ES256")
+    for each in made:
+        rejects("revoked", lambda each=each: each.verify(text))
