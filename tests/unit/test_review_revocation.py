@@ -4,12 +4,15 @@ import sys
 import threading
 
 import pytest
-from support import policy, rejects, token, verification_key
+from store_in_hand import HeldStore
+from support import ISSUER, policy, rejects, token, verification_key
 
 from jotgate import Verifier
 from jotgate._revoked import RevocationIndex
+from jotgate.revocation.revocations import Revocations
 from jotgate.stores.rules import NEVER, Rule
 
+OTHER = "https://other.example"
 EXPECTED = policy("ES256")
 pytestmark = pytest.mark.usefixtures("frozen_clock")
 
@@ -43,3 +46,18 @@ def test_verifiers_that_are_made_at_once_all_hear_of_a_distrusted_key():
     text = token("ES256")
     for each in made:
         rejects("revoked", lambda each=each: each.verify(text))
+
+
+@pytest.mark.parametrize("issuer", [None, ISSUER])
+def test_the_next_epoch_is_above_what_the_index_knows_and_the_store_has_lost(issuer):
+    """The store was flushed: it counted from 1 again, mirrors gave it back 3, and nothing had been taken back."""
+    store = HeldStore()
+    revocations = Revocations(store, issuer=issuer)
+    for _ in range(3):
+        revocations.epochs.advance()
+    store.forget()
+    assert revocations.epochs.advance() == 4
+    store.forget()
+    other = OTHER if issuer else ISSUER
+    revocations.index.merge([Rule("epoch", other, "", 9, NEVER)])
+    assert revocations.epochs.advance() == (5 if issuer else 10)
