@@ -9,9 +9,12 @@ from support import ISSUER, policy, rejects, token, verification_key
 
 from jotgate import Verifier
 from jotgate._revoked import RevocationIndex
+from jotgate.errors import PolicyError
 from jotgate.revocation.revocations import Revocations
+from jotgate.stores.memory import MemoryStore
 from jotgate.stores.rules import NEVER, Rule
 
+LATER = 4_000_000_000
 OTHER = "https://other.example"
 EXPECTED = policy("ES256")
 pytestmark = pytest.mark.usefixtures("frozen_clock")
@@ -61,3 +64,19 @@ def test_the_next_epoch_is_above_what_the_index_knows_and_the_store_has_lost(iss
     other = OTHER if issuer else ISSUER
     revocations.index.merge([Rule("epoch", other, "", 9, NEVER)])
     assert revocations.epochs.advance() == (5 if issuer else 10)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule("sub", ISSUER, "a" * 2**20, 1, LATER),
+        Rule("epoch", ISSUER, "a", 1, NEVER),
+        Rule("epoch", ISSUER, "", 10**15 + 1, NEVER),
+    ],
+    ids=lambda rule: repr(rule)[:60],
+)
+def test_no_store_keeps_a_rule_that_mirrors_cannot_read(rule):
+    """One such rule, and no mirror of the store took in another one."""
+    store = MemoryStore()
+    assert rejects("invalid_policy", lambda: store.write([rule])).__class__ is PolicyError
+    assert [list(portion) for portion in store.snapshot().rules] == []
