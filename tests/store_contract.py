@@ -410,6 +410,17 @@ def test_a_record_runs_out(opened: Opened) -> None:
     assert store.read("a") is None
 
 
+@pytest.mark.parametrize("until", [NEVER + 1, 2**60, 2**70, -1])
+def test_a_time_that_not_every_store_could_keep_is_refused(opened: Opened, until: int) -> None:
+    """On Redis the member was there, and its group for ever: the time to let go of it could not be set."""
+    store = opened()
+    for call in (lambda: store.swap("a", None, b"x", until), lambda: store.join("g", "a", until)):
+        with pytest.raises(PolicyError) as caught:
+            call()
+        assert caught.value.code == "invalid_policy"
+    assert (store.read("a"), store.members("g")) == (None, [])
+
+
 # Groups
 
 

@@ -36,6 +36,16 @@ def check_rules(rules: Iterable[Rule]) -> None:
             raise PolicyError("the issuer and the name of a rule have at most 2**20 characters together")
 
 
+def check_time(until: int) -> None:
+    """Refuse a time that not every store could keep.
+
+    Raises:
+        PolicyError: ``invalid_policy``: it is not from 0 to `NEVER`.
+    """
+    if not 0 <= until <= NEVER:
+        raise PolicyError("the time of a record or member must be from 0 to NEVER")
+
+
 def name_bytes(name: str) -> bytes:
     """Return any text as bytes, also such as is no Unicode."""
     return name.encode("utf-8", "surrogatepass")
