@@ -10,6 +10,7 @@ from support import ISSUER, policy, rejects, token, verification_key
 from jotgate import Verifier
 from jotgate._revoked import RevocationIndex
 from jotgate.errors import PolicyError
+from jotgate.revocation.mirror import Mirror, Trust
 from jotgate.revocation.revocations import Revocations
 from jotgate.stores.memory import MemoryStore
 from jotgate.stores.rules import NEVER, Rule
@@ -80,3 +81,35 @@ def test_no_store_keeps_a_rule_that_mirrors_cannot_read(rule):
     store = MemoryStore()
     assert rejects("invalid_policy", lambda: store.write([rule])).__class__ is PolicyError
     assert [list(portion) for portion in store.snapshot().rules] == []
+
+
+def test_many_changes_at_once_are_taken_in_a_few_at_a_time():
+    """Of a million at once, nobody else in the process could do anything for seconds."""
+    sizes = []
+
+    class Index:
+        generation = 0
+
+        def merge(self, rules, mark=0):
+            sizes.append(len(rules))
+
+        def vouch_until(self, moment):
+            pass
+
+        def mark_snapshot(self):
+            return 1
+
+        def unmarked(self, mark, at_most):
+            return iter(())
+
+        def sweep(self):
+            return 0
+
+    store = HeldStore()
+    mirror = Mirror(store, Index(), Trust(10.0, 0.0))
+    mirror._thread = threading.current_thread()
+    assert mirror.step() == 0
+    store.write([Rule("jti", "", str(number), 0, LATER) for number in range(5_001)])
+    sizes.clear()
+    assert mirror.step() == 0
+    assert (sum(sizes), max(sizes)) == (5_001, 500)

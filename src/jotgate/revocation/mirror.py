@@ -242,10 +242,12 @@ class Mirror:
         return False
 
     def _merge(self, rules: Sequence[Rule], mark: int = 0) -> None:
-        try:
-            self._index.merge(rules, mark)
-        except UnicodeEncodeError:  # a store keeps any name, and no token has one that is no Unicode
-            self._index.merge([rule for rule in rules if _is_unicode(rule.issuer + rule.name)], mark)
+        for first in range(0, len(rules), _PORTION):  # in between, other threads get the GIL
+            portion = rules[first : first + _PORTION]
+            try:
+                self._index.merge(portion, mark)
+            except UnicodeEncodeError:  # a store keeps any name, and no token has one that is no Unicode
+                self._index.merge([rule for rule in portion if _is_unicode(rule.issuer + rule.name)], mark)
 
     def _read_everything(self) -> None:
         ahead = _apart()
