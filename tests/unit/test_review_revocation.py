@@ -1,5 +1,6 @@
 """What a hostile reader of revocation found: each of these was accepted, or refused, or held up what it should not."""
 
+import gc
 import sys
 import threading
 
@@ -113,3 +114,16 @@ def test_many_changes_at_once_are_taken_in_a_few_at_a_time():
     sizes.clear()
     assert mirror.step() == 0
     assert (sum(sizes), max(sizes)) == (5_001, 500)
+
+
+def test_an_index_that_its_feed_has_left_serves_no_verifier():
+    """Nobody brought it news, and by accept_until_exp it was good for ever."""
+    revocations = Revocations(MemoryStore(), on_stale="accept_until_exp")
+    index = revocations.index
+    index.vouch_until(None)
+    del revocations
+    gc.collect()
+    assert index.feed is None
+    with pytest.raises(PolicyError) as caught:
+        Verifier(verification_key("ES256"), EXPECTED, revocations=index)
+    assert caught.value.code == "invalid_policy"
