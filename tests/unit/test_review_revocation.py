@@ -1,10 +1,12 @@
 """What a hostile reader of revocation found: each of these was accepted, or refused, or held up what it should not."""
 
+import asyncio
 import gc
 import sys
 import threading
 
 import pytest
+from publisher import stopped_monotonic
 from store_in_hand import HeldStore
 from support import ISSUER, policy, rejects, token, verification_key
 
@@ -127,3 +129,19 @@ def test_an_index_that_its_feed_has_left_serves_no_verifier():
     with pytest.raises(PolicyError) as caught:
         Verifier(verification_key("ES256"), EXPECTED, revocations=index)
     assert caught.value.code == "invalid_policy"
+
+
+def test_warming_up_fails_while_the_store_has_been_silent_for_too_long():
+    """It had once answered, and that was taken for an answer."""
+    store = HeldStore()
+    with stopped_monotonic() as monotonic, Revocations(store, on_stale="refuse", max_lag=2.0) as revocations:
+        revocations.warm()
+        store.stop()
+        monotonic.forward(60)
+        assert not revocations.ready
+        rejects("store_unavailable", revocations.warm)
+        rejects("store_unavailable", lambda: asyncio.run(revocations.warm_async()))
+        store.resume()
+        revocations.close()
+        revocations.warm()
+        assert revocations.ready
