@@ -156,7 +156,9 @@ class SqliteStore:
         import sqlite3
 
         try:
-            with self._writing() as connection:
+            with self._writing():
+                pass
+            with self._file.use() as (connection, *_):  # a look at everything takes long, and keeps no writer waiting
                 (rules,) = connection.execute("SELECT count(*) FROM rules").fetchone()
                 (log,) = connection.execute("SELECT count(*) FROM log").fetchone()
                 (damage,) = connection.execute("PRAGMA quick_check(1)").fetchone()
