@@ -164,7 +164,8 @@ def test_any_text_is_a_name(opened: Opened) -> None:
 
 def test_every_kind_and_the_largest_numbers(opened: Opened) -> None:
     store = opened()
-    wanted = [Rule(kind, ISSUER, "n", 2**53 - 1, NEVER) for kind in KINDS]
+    wanted = [Rule(kind, ISSUER, "n", 2**53 - 1, NEVER) for kind in KINDS if kind != "epoch"]
+    wanted.append(Rule("epoch", ISSUER, "", 10**15, NEVER))
     store.write(wanted)
     assert store.rules([rule.key for rule in wanted]) == wanted
     assert set(everything(store)[1].values()) == set(wanted)
@@ -178,6 +179,8 @@ def test_every_kind_and_the_largest_numbers(opened: Opened) -> None:
         Rule("sub", ISSUER, "a", 2**53, LATER),
         Rule("sub", ISSUER, "a", -1, LATER),
         Rule("epoch", ISSUER, "", 1, LATER),
+        Rule("epoch", ISSUER, "a", 1, NEVER),
+        Rule("epoch", ISSUER, "", 10**15 + 1, NEVER),
         Rule("key", ISSUER, "a", 0, LATER),
         Rule("iss", ISSUER, "a", 0, LATER),  # type: ignore[arg-type]
     ],
@@ -405,6 +408,17 @@ def test_a_record_runs_out(opened: Opened) -> None:
     assert store.read("a") == b"z"
     assert store.swap("a", b"z", b"", 0)
     assert store.read("a") is None
+
+
+@pytest.mark.parametrize("until", [NEVER + 1, 2**60, 2**70, -1])
+def test_a_time_that_not_every_store_could_keep_is_refused(opened: Opened, until: int) -> None:
+    """On Redis the member was there, and its group for ever: the time to let go of it could not be set."""
+    store = opened()
+    for call in (lambda: store.swap("a", None, b"x", until), lambda: store.join("g", "a", until)):
+        with pytest.raises(PolicyError) as caught:
+            call()
+        assert caught.value.code == "invalid_policy"
+    assert (store.read("a"), store.members("g")) == (None, [])
 
 
 # Groups

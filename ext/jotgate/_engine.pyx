@@ -190,8 +190,10 @@ cdef class Engine:
         ``is_revoked(token, fresh)`` says.
 
         Raises:
-            PolicyError: ``invalid_policy``: the cache serves a verifier already.
+            PolicyError: ``invalid_policy``: the cache serves a verifier already; what fed `revoked` is gone.
         """
+        if revoked is not None and revoked._feed is not None and revoked.feed is None:
+            raise PolicyError("nothing keeps this index up to date any more: give the verifier the Revocations itself")
         if cache is not None:
             if cache._taken:
                 raise PolicyError("a TokenCache belongs to one verifier, because what it holds was decided by its "

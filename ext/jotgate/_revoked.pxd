@@ -31,7 +31,7 @@ cdef class RevocationIndex(Shards):
     cdef list _issuers                         # names by number
     cdef dict _numbers                         # and numbers by name
     cdef int _mark                             # of the last snapshot, 1 to 255
-    cdef list _watchers
+    cdef dict _watchers                        # weak references by their ids
 
     cdef Fault check(self, Span document, const Value* values, int64_t epoch, Asking asking, int* claim) noexcept nogil
     cdef Fault look_up(self, Span document, const Value* values, int64_t epoch, int* claim) noexcept nogil

@@ -87,7 +87,7 @@ cdef class RevocationIndex(Shards):
         self._usable_until = FOREVER if feed is None else 0
         self._issuers = [""]
         self._numbers = {b"": EVERY_ISSUER}
-        self._watchers = []
+        self._watchers = {}
 
     # -- what verifying asks, without the GIL
 
@@ -288,7 +288,7 @@ cdef class RevocationIndex(Shards):
     cdef object tell(self):
         """Call those who watch, each of them, whatever happens in one."""
         interrupt = None
-        for each in self._watchers:
+        for each in tuple(self._watchers.values()):
             watcher = each()
             if watcher is None:
                 continue
@@ -307,11 +307,14 @@ cdef class RevocationIndex(Shards):
     def _watch(self, watcher):
         """Call a bound method, held weakly, each time a rule about a key is merged, on whatever thread does it."""
         self._unwatch(watcher)
-        self._watchers = [*self._watchers, WeakMethod(watcher)]
+        made = WeakMethod(watcher)
+        self._watchers[id(made)] = made                # in place: what two threads enter at once both stays
 
     def _unwatch(self, watcher):
         """Call it no more."""
-        self._watchers = [each for each in self._watchers if each() not in (None, watcher)]
+        for number, each in tuple(self._watchers.items()):
+            if each() in (None, watcher):
+                self._watchers.pop(number, None)
 
     def sweep(self):
         """Let go of what has run out in one shard, the next each time, where that is worth it; return how many rules

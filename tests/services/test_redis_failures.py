@@ -392,6 +392,38 @@ def test_check_says_what_is_so(server: Server) -> None:
         assert (finding.code, finding.ok) == ("reachable", False)
 
 
+def test_a_server_that_runs_a_long_script_is_unavailable_and_not_misconfigured(tmp_path: Path) -> None:
+    server = Server(tmp_path, binaries()["valkey8"], lua_time_limit=20)
+    store = RedisStore(server.url, timeout=TIMEOUT)
+    connected = RedisStore(server.url, timeout=TIMEOUT)
+    connected.write([jti("a")])
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            script = pool.submit(keep_busy, server)
+            until(lambda: "BUSY" in str(script_error(server)), what="a busy server")
+            for call in CALLS.values():
+                for each in (store, connected):
+                    assert "BUSY" in unavailable(lambda call=call, each=each: call(each, Position("1-1", "m")))
+            server.run("SCRIPT", "KILL")
+            script.result(10)
+            assert store.rules([jti("a").key]) == [jti("a")]
+        finally:
+            server.kill()
+
+
+def keep_busy(server: Server) -> None:
+    with suppress(redis.RedisError):
+        server.run("EVAL", "while true do end", 0)
+
+
+def script_error(server: Server) -> Exception | None:
+    try:
+        server.run("GET", "a")
+    except redis.RedisError as error:
+        return error
+    return None
+
+
 def test_passwords_users_and_what_they_may_not(tmp_path: Path) -> None:
     server = Server(tmp_path, binaries()["valkey8"], requirepass="pa/ss w:rd")
     try:

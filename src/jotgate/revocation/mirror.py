@@ -141,14 +141,16 @@ class Mirror:
     def caught_up(self) -> bool | None:
         """Wait, at most as long as the store's timeout, for the first answer of the store."""
         self.start()
-        if self._is_usable() or (not in_event_loop() and self._first.wait(self._store.timeout)):
-            return True
-        return None
+        if not self._is_usable() and not in_event_loop():
+            self._first.wait(self._store.timeout)
+        return True if self._is_usable() else None  # that it has once answered is long ago, perhaps
 
     async def caught_up_async(self) -> bool | None:
         """As `caught_up`, in an event loop."""
         self.start()
-        return True if self._is_usable() or await self._first.wait_async(self._store.timeout) else None
+        if not self._is_usable():
+            await self._first.wait_async(self._store.timeout)
+        return True if self._is_usable() else None
 
     def ask(self) -> None:
         """Bring the index up to what the store holds at a moment after this call began.
@@ -242,10 +244,12 @@ class Mirror:
         return False
 
     def _merge(self, rules: Sequence[Rule], mark: int = 0) -> None:
-        try:
-            self._index.merge(rules, mark)
-        except UnicodeEncodeError:  # a store keeps any name, and no token has one that is no Unicode
-            self._index.merge([rule for rule in rules if _is_unicode(rule.issuer + rule.name)], mark)
+        for first in range(0, len(rules), _PORTION):  # in between, other threads get the GIL
+            portion = rules[first : first + _PORTION]
+            try:
+                self._index.merge(portion, mark)
+            except UnicodeEncodeError:  # a store keeps any name, and no token has one that is no Unicode
+                self._index.merge([rule for rule in portion if _is_unicode(rule.issuer + rule.name)], mark)
 
     def _read_everything(self) -> None:
         ahead = _apart()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, final
 
@@ -308,15 +309,21 @@ class _StoreEpochs:
         owner = self._revocations
         if owner.ready:  # who asks on the request path is not made to wait for a store, while a mirror is vouched for
             return owner.index.epoch(owner._issuer)
-        return max((rule.value for rule in owner._store.rules(owner._keys("epoch", "")) if rule), default=0)
+        return self._by_store_and_index()
+
+    def _by_store_and_index(self) -> int:
+        """Return the higher of the two: an index may be behind, and a store may have lost what it is given back."""
+        owner = self._revocations
+        told = (rule.value for rule in owner._store.rules(owner._keys("epoch", "")) if rule)
+        return max(owner.index.epoch(owner._issuer), *told, 0)
 
     def _highest(self) -> int:
         """Return the highest epoch that holds for a token of the issuer; of every issuer, if none is named."""
         owner = self._revocations
-        if owner._issuer:  # of the store: an index may be behind
-            return max((rule.value for rule in owner._store.rules(owner._keys("epoch", "")) if rule), default=0)
-        rules = (rule for portion in owner._store.snapshot().rules for rule in portion)
-        return max((rule.value for rule in rules if rule.kind == "epoch"), default=0)
+        if owner._issuer:
+            return self._by_store_and_index()
+        told = (rule for portion in owner._store.snapshot().rules for rule in portion)
+        return max((value for kind, _, _, value, _ in chain(told, owner.index.rules()) if kind == "epoch"), default=0)
 
     def advance(self) -> int:
         owner = self._revocations

@@ -9,16 +9,19 @@ from ..errors import PolicyError
 from .rules import KINDS, NEVER, Kind, Rule, RuleKey
 
 _LARGEST = 2**53 - 1  # what a double still holds: Lua, and scores of sorted sets, know no other number
+_LAST_EPOCH = 10**15
+_LONGEST = 2**20  # of an issuer and a name together: more than any token has room for
 _LASTING = ("epoch", "key")
 _LETTERS: dict[Kind, bytes] = {"jti": b"j", "sub": b"s", "sid": b"i", "epoch": b"e", "key": b"k"}
 _KINDS = {letter[0]: kind for kind, letter in _LETTERS.items()}
 
 
 def check_rules(rules: Iterable[Rule]) -> None:
-    """Refuse rules that not every store could keep.
+    """Refuse rules that not every store could keep, or not every mirror read: one of those would end all news.
 
     Raises:
-        PolicyError: ``invalid_policy``: an unknown kind, a number out of range, an epoch or key that would run out.
+        PolicyError: ``invalid_policy``: an unknown kind, a number out of range, a name too long, an epoch or key that
+            would run out, an epoch with a name.
     """
     for rule in rules:
         if rule.kind not in KINDS:
@@ -27,6 +30,20 @@ def check_rules(rules: Iterable[Rule]) -> None:
             raise PolicyError("the value of a rule must be from 0 to 2**53 - 1, and its time from 0 to NEVER")
         if rule.kind in _LASTING and rule.until != NEVER:
             raise PolicyError("a rule about an epoch or a key stays for ever: its time must be NEVER")
+        if rule.kind == "epoch" and (rule.name or rule.value > _LAST_EPOCH):
+            raise PolicyError("a rule about an epoch has no name, and its value is at most 10**15")
+        if len(rule.issuer) + len(rule.name) > _LONGEST:
+            raise PolicyError("the issuer and the name of a rule have at most 2**20 characters together")
+
+
+def check_time(until: int) -> None:
+    """Refuse a time that not every store could keep.
+
+    Raises:
+        PolicyError: ``invalid_policy``: it is not from 0 to `NEVER`.
+    """
+    if not 0 <= until <= NEVER:
+        raise PolicyError("the time of a record or member must be from 0 to NEVER")
 
 
 def name_bytes(name: str) -> bytes:

@@ -9,7 +9,7 @@ from itertools import islice
 from .._clock import now
 from ..errors import PolicyError
 from ..keys.feed import survive_forks
-from .encoding import check_rules, new_mark
+from .encoding import check_rules, check_time, new_mark
 from .protocol import Changes, Finding, Position, Snapshot
 from .rules import NEVER, Rule, RuleKey, joined
 
@@ -134,6 +134,7 @@ class MemoryStore:
         return value if until > now() else None
 
     def swap(self, name: str, old: bytes | None, new: bytes, until: int) -> bool:
+        check_time(until)
         with self._changed:
             if self._read(name) != old:
                 return False
@@ -142,6 +143,7 @@ class MemoryStore:
             return True
 
     def join(self, group: str, member: str, until: int) -> None:
+        check_time(until)
         with self._changed:
             members = self._groups.setdefault(group, {})
             members[member] = max(until, members.get(member, 0))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .._clock import now
 from ..errors import PolicyError, StoreUnavailableError
-from .encoding import check_rules, key_bytes, key_of, name_bytes, name_of, new_mark
+from .encoding import check_rules, check_time, key_bytes, key_of, name_bytes, name_of, new_mark
 from .protocol import Changes, Finding, Position, Snapshot
 from .rules import NEVER, Rule, RuleKey, joined
 from .sqlite_file import DatabaseFile
@@ -118,6 +118,7 @@ class SqliteStore:
             return _record(connection, name_bytes(name))
 
     def swap(self, name: str, old: bytes | None, new: bytes, until: int) -> bool:
+        check_time(until)
         key = name_bytes(name)
         with self._writing() as connection:
             if _record(connection, key) != old:
@@ -126,6 +127,7 @@ class SqliteStore:
             return True
 
     def join(self, group: str, member: str, until: int) -> None:
+        check_time(until)
         with self._writing() as connection:
             connection.execute(
                 "INSERT INTO members VALUES (?, ?, ?)"
@@ -154,7 +156,9 @@ class SqliteStore:
         import sqlite3
 
         try:
-            with self._writing() as connection:
+            with self._writing():
+                pass
+            with self._file.use() as (connection, *_):  # a look at everything takes long, and keeps no writer waiting
                 (rules,) = connection.execute("SELECT count(*) FROM rules").fetchone()
                 (log,) = connection.execute("SELECT count(*) FROM log").fetchone()
                 (damage,) = connection.execute("PRAGMA quick_check(1)").fetchone()

@@ -266,3 +266,14 @@ def test_what_was_written_outlives_a_kill(path: Path) -> None:
         keys = [jti(f"a {number}").key for number in range(int(last) + 1)]
         assert None not in store.rules(keys)
         assert LATER in {rule.until for rule in store.rules(keys) if rule}
+
+
+def test_looking_for_damage_keeps_no_writer_waiting(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "a.db")
+    store.write([])
+    said: list[str] = []
+    (opened,) = store._file._idle[False]
+    opened.connection.set_trace_callback(said.append)
+    assert all(finding.ok for finding in store.check())
+    begins, ends, looks = (said.index(each) for each in ("BEGIN IMMEDIATE", "COMMIT", "PRAGMA quick_check(1)"))
+    assert begins < ends < looks

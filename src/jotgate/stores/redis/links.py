@@ -23,6 +23,7 @@ _Found = TypeVar("_Found")
 _IDLE = 64
 # What redis-py calls answers after which a connection can still be used: the server has said no to one command.
 _ANSWER: Final = "ResponseError"
+_BUSY: Final = "BUSY"  # with a script of somebody: no word on whether the store may be used
 _GUIDE_SHARE = 2  # of the timeout, half is for asking Sentinels or nodes where the primary is
 _LEAST_SECONDS = 0.001
 
@@ -187,6 +188,9 @@ class Links:
             _drop(link)
             raise
         (info,) = self._talk(link, [("INFO",)], monotonic_ns_now() + int(self._timeout * 1e9))
+        if isinstance(info, Exception) and _reason(info) == _BUSY:
+            _drop(link)
+            raise StoreUnavailableError(f"the store refused ({_BUSY})")
         try:
             return link._replace(run_id=admit(info if isinstance(info, bytes) else b""))
         except BaseException:

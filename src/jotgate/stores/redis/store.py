@@ -10,7 +10,7 @@ from typing import Any
 from ..._clock import monotonic_ns_now, now
 from ...errors import PolicyError, StoreUnavailableError
 from ...keys.feed import survive_forks
-from ..encoding import check_rules, key_bytes, key_of, name_bytes, name_of, new_mark
+from ..encoding import check_rules, check_time, key_bytes, key_of, name_bytes, name_of, new_mark
 from ..protocol import Changes, Finding, Position, Snapshot
 from ..rules import NEVER, Rule, RuleKey
 from . import scripts
@@ -181,10 +181,12 @@ class RedisStore:
         return found
 
     def swap(self, name: str, old: bytes | None, new: bytes, until: int) -> bool:
+        check_time(until)
         there = (0, b"") if old is None else (1, old)
         return bool(self._change(scripts.SWAP, (self._record(name),), (*there, new, until)))
 
     def join(self, group: str, member: str, until: int) -> None:
+        check_time(until)
         self._change(scripts.JOIN_GROUP, (self._group(group),), (name_bytes(member), until))
 
     def leave(self, group: str, member: str) -> None:
