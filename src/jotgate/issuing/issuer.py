@@ -7,14 +7,13 @@ from os import urandom
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 from .._claims import check_claims
-from .._clock import wait_until, wall_ns_now
+from .._clock import wall_ns_now
 from .._codec import b64url_encode
 from .._engine import verify_payload
 from ..binding import binding_for
 from ..errors import (
     InvalidKeyError,
     InvalidSignatureError,
-    JotgateError,
     PolicyError,
     StoreUnavailableError,
     TokenError,
@@ -24,7 +23,7 @@ from ..keys.algorithms import ALGORITHMS, expand
 from ..keys.ring_feed import asked
 from ..keys.signers import public_of
 from ..policy import ANY, Policy
-from ..stores.rules import NEVER
+from .dating import asked_from, dated
 from .guard import Guard, Mode
 
 if TYPE_CHECKING:
@@ -41,8 +40,6 @@ _RESERVED: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "
 _NBF_BEFORE: Final = 5  # seconds: the verifier's clock may be behind ours
 _FAR: Final = 2**62
 _SECOND: Final = 1_000_000_000
-_MOST_AHEAD: Final = 2
-"""Seconds by which a token may be dated ahead of our clock: a second for the rule, one for the store's clock."""
 _TRIES: Final = 20
 _PROBE: Final = b"Jotgate asks each key for one signature before it signs tokens."
 
@@ -190,7 +187,9 @@ class Issuer:
         now_ns = wall_ns_now()  # before the store is asked: a rule that is written after it answered refuses the token
         floor_s = 0
         if self._revocations is not None:
-            floor_s = _asked_from(self._revocations, _text("subject", subject), session)
+            floor_s = asked_from(
+                self._revocations, _text("subject", subject), None if session is None else _text("session", session)
+            )
         return self._issue_from(
             now_ns,
             floor_s,
@@ -225,7 +224,7 @@ class Issuer:
         members = self._members(subject, audience, client_id, epoch)
         if session is not None:
             members["sid"] = _text("session", session)
-        issued = _dated(now_ns, floor_s)
+        issued = dated(now_ns, floor_s)
         members |= {"iat": issued, "exp": min(issued + lifetime, _FAR)}
         if not_before:
             members["nbf"] = issued - _NBF_BEFORE
@@ -358,37 +357,6 @@ def _sources(keys: Any, epochs: EpochCounter | None) -> tuple[Callable[[], Signe
     if not callable(getattr(keys, "sign", None)):
         raise PolicyError("keys are a SigningKey, a Signer or a KeyRing")
     return (lambda: keys), (lambda: 0) if epochs is None else (lambda: asked(epochs.current))
-
-
-def _asked_from(rules: SubjectRules, subject: str, session: str | None) -> int:
-    """From which second on a token may be dated."""
-    try:
-        floor_s = rules.valid_from(subject, None if session is None else _text("session", session))
-    except JotgateError:
-        raise
-    except Exception as error:
-        raise StoreUnavailableError(f"the revocations cannot be asked ({type(error).__name__})") from None
-    if type(floor_s) is not int:
-        raise PolicyError("valid_from of the revocations returns an int")
-    return floor_s
-
-
-def _dated(now_ns: int, floor_s: int) -> int:
-    """The ``iat``: now, or the second from which on one counts."""
-    now_s = now_ns // _SECOND
-    if floor_s >= NEVER:
-        raise PolicyError("the session is over: no token of it counts any more; begin another one", "revoked", "sid")
-    if floor_s > now_s + _MOST_AHEAD:
-        raise PolicyError(
-            "tokens of this subject or session were taken back up to a moment that is still to come by this machine's "
-            "clock: set the clocks of this machine and of the store",
-            "revoked",
-            "iat",
-        )
-    if floor_s > now_s + 1:
-        # Two rules of one second. Verifiers let a date be a second ahead, so this token would count too late.
-        wait_until((floor_s - 1) * _SECOND)
-    return max(now_s, floor_s)
 
 
 def _effective(policy: Policy | None) -> Policy:
