@@ -145,3 +145,29 @@ def test_warming_up_fails_while_the_store_has_been_silent_for_too_long():
         revocations.close()
         revocations.warm()
         assert revocations.ready
+
+
+def test_the_store_is_heard_while_it_is_given_back_what_it_lost():
+    """With a million rules that takes half a minute: for most of it honest tokens were refused."""
+    with stopped_monotonic() as monotonic:
+        store = HeldStore()
+        index = RevocationIndex()
+        mirror = Mirror(store, index, Trust(2.0, 0.0))
+        mirror._thread = threading.current_thread()
+        store.write([Rule("jti", "", str(number), 0, LATER) for number in range(10_000)])
+        mirror.step()
+        store.forget()
+
+        class Slow(MemoryStore):
+            def write(self, rules):
+                monotonic.forward(0.3)
+                super().write(rules)
+
+        store.inner = Slow()
+        steps = 0
+        while len(store.names()) < 10_000:
+            assert mirror.step() == 0
+            assert mirror.lag < 1
+            steps += 1
+        assert 1 < steps < 64
+        assert mirror.counts["written_back"] == 10_000

@@ -265,19 +265,22 @@ class Mirror:
         self._ahead = ahead
 
     def _write_back(self) -> None:
-        """Give the store what it has lost."""
+        """Give the store what it has lost, or a part of it: meanwhile it has to be heard."""
         if self._owed is None:
             return
+        enough = monotonic_ns_now() + int(WAIT * 1e9)
         lost = False
         for portion in self._index.unmarked(self._owed, _PORTION):
             rules = [Rule(*rule) for rule in portion]
             self._store.write(rules)
             self._index.merge(rules, self._owed)
             self.counts["written_back"] += len(rules)
+            if not lost:
+                self._log("lost")
             lost = True
+            if monotonic_ns_now() >= enough:
+                return
         self._owed = None
-        if lost:
-            self._log("lost")
 
     def _failed(self, error: Exception) -> float:
         if not isinstance(error, JotgateError):
