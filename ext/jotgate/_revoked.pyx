@@ -288,7 +288,7 @@ cdef class RevocationIndex(Shards):
     cdef object tell(self):
         """Call those who watch, each of them, whatever happens in one."""
         interrupt = None
-        for each in tuple(self._watchers.values()):
+        for each in self._watchers.copy().values():    # a copy in one step: others watch and leave meanwhile
             watcher = each()
             if watcher is None:
                 continue
@@ -312,7 +312,7 @@ cdef class RevocationIndex(Shards):
 
     def _unwatch(self, watcher):
         """Call it no more."""
-        for number, each in tuple(self._watchers.items()):
+        for number, each in self._watchers.copy().items():
             if each() in (None, watcher):
                 self._watchers.pop(number, None)
 
