@@ -13,6 +13,7 @@ from support import ISSUER, policy, rejects, token, verification_key
 from jotgate import Verifier
 from jotgate._revoked import RevocationIndex
 from jotgate.errors import PolicyError
+from jotgate.keys.flight import Flight
 from jotgate.revocation.mirror import Mirror, Trust
 from jotgate.revocation.revocations import Revocations
 from jotgate.stores.memory import MemoryStore
@@ -171,3 +172,19 @@ def test_the_store_is_heard_while_it_is_given_back_what_it_lost():
             steps += 1
         assert 1 < steps < 64
         assert mirror.counts["written_back"] == 10_000
+
+
+def test_who_waited_in_vain_leaves_nothing_behind():
+    """While a store hung, each request in an event loop left a future that was kept until the store answered."""
+    flight = Flight()
+
+    async def wait() -> None:
+        assert await flight.wait_async(0.001) is None
+        waiting = asyncio.ensure_future(flight.wait_async(60))
+        await asyncio.sleep(0)
+        assert len(flight._loops) == 1
+        waiting.cancel()
+        await asyncio.wait([waiting])
+
+    asyncio.run(wait())
+    assert len(flight._loops) == 0

@@ -33,7 +33,7 @@ class Flight:
         """How many requests wait. Changed under the lock of whoever owns the flight."""
         self._landed = threading.Event()
         self._lock = threading.Lock()
-        self._loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+        self._loops: dict[asyncio.Future[None], asyncio.AbstractEventLoop] = {}
 
     def land(self, ok: bool) -> None:
         """Let everybody go on who waits. The first landing counts."""
@@ -42,8 +42,8 @@ class Flight:
                 return
             self.ok = ok
             self._landed.set()
-            loops, self._loops = self._loops, []
-        for loop, future in loops:
+            loops, self._loops = self._loops, {}
+        for future, loop in loops.items():
             try:
                 loop.call_soon_threadsafe(_settle, future)
             except RuntimeError:  # that loop is closed: nobody waits there any more
@@ -62,11 +62,14 @@ class Flight:
         with self._lock:
             if self._landed.is_set():
                 return self.ok or None
-            self._loops.append((loop, future))
+            self._loops[future] = loop
         try:
             await asyncio.wait_for(future, seconds)
         except TimeoutError:
             return None
+        finally:
+            with self._lock:
+                self._loops.pop(future, None)
         return self.ok or None
 
 
