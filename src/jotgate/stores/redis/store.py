@@ -33,6 +33,7 @@ class RedisStore:
     Every call ends within about `timeout`, however the servers fail: an answer that does not come in time raises, and
     nothing is tried again. Connecting takes as long at most (for each address that a host name stands for; the
     resolver's own time is not bounded), and asking Sentinels or the nodes of a cluster who the primary is, half of it.
+    An answer that has begun may take longer, as long as no pause in it is that long.
 
     A server is looked at whenever a connection to it is made, and refused if it could lose what it was given: if it
     evicts, always; if it keeps no append-only file, or if it could fail over to a replica that has not acknowledged
