@@ -11,8 +11,8 @@ from .._revoked import RevocationIndex
 from ..errors import JotgateError, PolicyError, StoreUnavailableError
 from ..keys.feed import Want, Watched, survive_forks
 from ..keys.flight import in_a_thread
-from ..stores.rules import NEVER, Rule, RuleKey
-from ..stores.taking_back import MARGIN, before_now, key_rule, session_rule, subject_rule, token_rule
+from ..stores.rules import NEVER, Rule, keys_about, latest
+from ..stores.taking_back import before_now, key_rule, session_rule, subject_rule, token_rule
 from .mirror import Mirror, Trust
 
 if TYPE_CHECKING:
@@ -134,10 +134,9 @@ class Revocations(Watched):
         Raises:
             StoreUnavailableError: As `revoke`.
         """
-        known = self._store.rules(self._keys("sub", _text("subject", subject)))
+        known = self._store.rules(keys_about("sub", self._issuer, _text("subject", subject)))
         before = before_now(self._store, *known)
-        rule = subject_rule(self._issuer, subject, before)
-        self._write(rule._replace(until=before + int(self._keep) + MARGIN))
+        self._write(subject_rule(self._issuer, subject, before, int(self._keep)))
         return before
 
     def revoke_session(self, session: str) -> None:
@@ -150,8 +149,7 @@ class Revocations(Watched):
             StoreUnavailableError: As `revoke`.
         """
         before = before_now(self._store)
-        rule = session_rule(self._issuer, _text("session", session), before)
-        self._write(rule._replace(until=before + int(self._keep) + MARGIN))
+        self._write(session_rule(self._issuer, _text("session", session), before, int(self._keep)))
 
     def revoke_key(self, thumbprint: str) -> None:
         """Distrust a key for ever: whatever it signed, whatever a JWKS says of it later.
@@ -183,11 +181,10 @@ class Revocations(Watched):
         Raises:
             StoreUnavailableError: ``store_unavailable``.
         """
-        keys = self._keys("sub", subject) + ([] if session is None else self._keys("sid", session))
-        return max((rule.value for rule in self._store.rules(keys) if rule is not None), default=0)
-
-    def _keys(self, kind: Literal["sub", "sid", "epoch"], name: str) -> list[RuleKey]:
-        return [RuleKey(kind, issuer, name) for issuer in dict.fromkeys((self._issuer, ""))]
+        keys = keys_about("sub", self._issuer, subject)
+        if session is not None:
+            keys += keys_about("sid", self._issuer, session)
+        return latest(self._store.rules(keys))
 
     def _write(self, rule: Rule) -> None:
         self._store.write([rule])
@@ -314,8 +311,8 @@ class _StoreEpochs:
     def _by_store_and_index(self) -> int:
         """Return the higher of the two: an index may be behind, and a store may have lost what it is given back."""
         owner = self._revocations
-        told = (rule.value for rule in owner._store.rules(owner._keys("epoch", "")) if rule)
-        return max(owner.index.epoch(owner._issuer), *told, 0)
+        told = owner._store.rules(keys_about("epoch", owner._issuer, ""))
+        return max(owner.index.epoch(owner._issuer), latest(told))
 
     def _highest(self) -> int:
         """Return the highest epoch that holds for a token of the issuer; of every issuer, if none is named."""

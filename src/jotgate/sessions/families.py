@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from .._codec import b64url_encode
 from ..errors import StoreUnavailableError
 from ..stores.encoding import name_bytes
-from ..stores.rules import Rule, RuleKey
+from ..stores.rules import Rule, keys_about
 from ..stores.taking_back import LONGEST_TOKEN, MARGIN, before_now, session_rule, subject_rule
 from . import family as record
 from .family import Family
@@ -118,10 +118,9 @@ class Families:
 
     def rules(self, subject: str, session: str | None) -> tuple[list[Rule], list[Rule]]:
         """Return the rules there are about a subject, and those about a session."""
-        issuers = (self._issuer, "")
-        keys = [RuleKey("sub", issuer, subject) for issuer in issuers]
+        keys = keys_about("sub", self._issuer, subject)
         if session is not None:
-            keys += [RuleKey("sid", issuer, session) for issuer in issuers]
+            keys += keys_about("sid", self._issuer, session)
         found = [rule for rule in self._store.rules(keys) if rule is not None]
         return [rule for rule in found if rule.kind == "sub"], [rule for rule in found if rule.kind == "sid"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..errors import JotgateError, StoreUnavailableError
 from ..issuing.issuer import Issuer
-from ..stores.rules import Rule
+from ..stores.rules import latest
 from .families import Families
 from .family import Family
 
@@ -33,7 +33,7 @@ class Objections:
         Raises:
             StoreUnavailableError: ``store_unavailable``.
         """
-        return _floor(self._families.rules(subject, None)[0])
+        return latest(self._families.rules(subject, None)[0])
 
     def against(self, session: str, family: Family) -> tuple[str | None, int]:
         """Return why a session that is not over must not go on (None: it may), and the `floor` of its subject.
@@ -42,7 +42,7 @@ class Objections:
             StoreUnavailableError: ``store_unavailable``: somebody cannot be asked.
         """
         about_subject, about_session = self._families.rules(family.subject, session)
-        floor = _floor(about_subject)
+        floor = latest(about_subject)
         if about_session:
             return "session_revoked", floor
         if family.started < floor:
@@ -65,7 +65,3 @@ class Objections:
             raise
         except Exception as error:
             raise StoreUnavailableError(f"subject_status failed ({type(error).__name__}): try again") from None
-
-
-def _floor(rules: list[Rule]) -> int:
-    return max((rule.value for rule in rules), default=0)

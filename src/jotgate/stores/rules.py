@@ -7,6 +7,7 @@ agree.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
 Kind = Literal["jti", "sub", "sid", "epoch", "key"]
@@ -52,3 +53,13 @@ def joined(one: Rule | None, other: Rule) -> Rule:
     if one is None:
         return other
     return other._replace(value=max(one.value, other.value), until=max(one.until, other.until))
+
+
+def keys_about(kind: Kind, issuer: str, name: str) -> list[RuleKey]:
+    """Return what a rule about something of an issuer may be about: that issuer's, and every issuer's."""
+    return [RuleKey(kind, each, name) for each in dict.fromkeys((issuer, ""))]
+
+
+def latest(rules: Iterable[Rule | None]) -> int:
+    """Return the largest value of the rules there are; 0: there is none."""
+    return max((rule.value for rule in rules if rule is not None), default=0)

@@ -52,15 +52,16 @@ def token_rule(issuer: str, token_id: str, expires_at: int) -> Rule:
     return Rule("jti", issuer, token_id, 0, min(expires_at + MARGIN, NEVER))
 
 
-def subject_rule(issuer: str, subject: str, before: int) -> Rule:
+def subject_rule(issuer: str, subject: str, before: int, longest: int = LONGEST_SESSION + LONGEST_TOKEN) -> Rule:
     """Return the rule that takes back the tokens of a subject, and ends its sessions.
 
     Args:
         issuer: Whose tokens; empty: every issuer's.
         subject: ``sub``.
         before: What `before_now` returned.
+        longest: Seconds that its tokens, and what its sessions could still get, live at most.
     """
-    return Rule("sub", issuer, subject, before, before + LONGEST_SESSION + LONGEST_TOKEN + MARGIN)
+    return Rule("sub", issuer, subject, before, before + longest + MARGIN)
 
 
 def session_rule(issuer: str, session: str, before: int, longest_token: int = LONGEST_TOKEN) -> Rule:
