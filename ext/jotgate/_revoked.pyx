@@ -336,6 +336,11 @@ cdef class RevocationIndex(Shards):
         none comes."""
         return None if self._usable_until == FOREVER else self._usable_until
 
+    @property
+    def usable(self):
+        """Whether it may be relied on now for knowing every rule."""
+        return is_current(self)
+
     def vouch_until(self, moment):
         """Say until when it may be relied on for knowing every rule, in nanoseconds of the monotonic clock; None: for
         ever."""

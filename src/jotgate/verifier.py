@@ -172,8 +172,11 @@ class Verifier(Engine):
             if want == "now":
                 from .keys.flight import in_a_thread
 
-                asked_now = await in_a_thread(feed._asked_now)
-                newer = asked_now or None
+                try:
+                    await in_a_thread(feed._asked_now)
+                    newer = asked_now = True
+                except Exception:
+                    newer = None
             else:
                 newer = feed is None or await feed._newer_async(seen, want)
             if newer is None:
@@ -243,8 +246,9 @@ class Verifier(Engine):
             self._keys_changed()  # what changed before it was watched
 
     def _watch_rules(self) -> None:
-        if self._index is not None:
-            self._index._watch(self._keys_distrusted)
+        if self._index is None:
+            return
+        self._index._watch(self._keys_distrusted)
         if self._rules is not None:
             self._rules._watch(self._keys_distrusted)
         self._keys_distrusted()  # what was before it watched
@@ -318,9 +322,7 @@ class Verifier(Engine):
     @property
     def ready(self) -> bool:
         """Whether tokens can be decided now: each issuer has keys that count, and what was taken back is known."""
-        now = monotonic_ns_now()
-        until = None if self._index is None else self._index.usable_until
-        return self._binder.ready(now) and (until is None or now < until)
+        return self._binder.ready(monotonic_ns_now()) and (self._index is None or self._index.usable)
 
     def warm(self) -> None:
         """Fetch what verifying needs, before the first token does. Keys given as objects need nothing.

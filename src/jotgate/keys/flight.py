@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from .._clock import monotonic_ns_now
 from .document import Answer, Question, obtain
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import asyncio
     import weakref
 
+
+Told = TypeVar("Told")
 
 MOST_LEFT_ALONE = 4
 """Fetches past their deadline that may still hang, before no more are begun."""
@@ -137,15 +139,11 @@ def carry_out(question: Question, left_alone: list[threading.Thread]) -> Answer 
     return came[0]
 
 
-async def in_a_thread(ask: Callable[[], object]) -> bool:
-    """Ask what may take long without holding up the event loop; whether it did not raise."""
+async def in_a_thread(ask: Callable[[], Told]) -> Told:
+    """Ask what may take long, without holding up the event loop."""
     import asyncio
 
-    try:
-        await asyncio.to_thread(ask)
-    except Exception:
-        return False
-    return True
+    return await asyncio.to_thread(ask)
 
 
 def in_event_loop() -> bool:

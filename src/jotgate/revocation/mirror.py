@@ -21,6 +21,7 @@ from .._clock import monotonic_ns_now, wall_ns_now
 from ..errors import JotgateError, StoreUnavailableError
 from ..keys.feed import guarded, report
 from ..keys.flight import Flight, in_event_loop
+from ..stores.encoding import is_unicode
 from ..stores.rules import Rule
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Mirror:
         "_asking",
         "_bell",
         "_first",
+        "_given",
         "_heard",
         "_index",
         "_lock",
@@ -86,6 +88,7 @@ class Mirror:
         self._swept = 0
         self._ahead = _apart()
         self.failure: JotgateError | None = None
+        self._given = 0  # of what was written back, what has been told in the log
         self.counts = {"snapshots": 0, "written_back": 0, "failures": 0}
         self.renew_locks()
 
@@ -141,16 +144,16 @@ class Mirror:
     def caught_up(self) -> bool | None:
         """Wait, at most as long as the store's timeout, for the first answer of the store."""
         self.start()
-        if not self._is_usable() and not in_event_loop():
+        if not self._index.usable and not in_event_loop():
             self._first.wait(self._store.timeout)
-        return True if self._is_usable() else None  # that it has once answered is long ago, perhaps
+        return True if self._index.usable else None  # that it has once answered is long ago, perhaps
 
     async def caught_up_async(self) -> bool | None:
         """As `caught_up`, in an event loop."""
         self.start()
-        if not self._is_usable():
+        if not self._index.usable:
             await self._first.wait_async(self._store.timeout)
-        return True if self._is_usable() else None
+        return True if self._index.usable else None
 
     def ask(self) -> None:
         """Bring the index up to what the store holds at a moment after this call began.
@@ -188,7 +191,10 @@ class Mirror:
         before = self._index.generation
         try:
             self.ask()
-        except StoreUnavailableError:
+        except JotgateError:  # also of a store that must not be used: that is no verdict on a token
+            return None
+        except Exception as error:
+            report(error, self)
             return None
         return self._index.generation != before
 
@@ -196,7 +202,6 @@ class Mirror:
         """Return what an operator wants to see."""
         return {
             "lag": self.lag,
-            "usable": self._is_usable(),
             "last_error": "" if self.failure is None else str(self.failure),
             **self.counts,
         }
@@ -214,7 +219,7 @@ class Mirror:
             return self._failed(error)
         if self.failure is not None:
             self.failure = None
-            self._log("recovered")
+            self._log("the store of what was taken back answers again")
         self.counts["failures"] = 0
         self._first.land(True)
         return 0
@@ -249,7 +254,7 @@ class Mirror:
             try:
                 self._index.merge(portion, mark)
             except UnicodeEncodeError:  # a store keeps any name, and no token has one that is no Unicode
-                self._index.merge([rule for rule in portion if _is_unicode(rule.issuer + rule.name)], mark)
+                self._index.merge([rule for rule in portion if is_unicode(rule.issuer + rule.name)], mark)
 
     def _read_everything(self) -> None:
         ahead = _apart()
@@ -269,18 +274,17 @@ class Mirror:
         if self._owed is None:
             return
         enough = monotonic_ns_now() + int(WAIT * 1e9)
-        lost = False
         for portion in self._index.unmarked(self._owed, _PORTION):
             rules = [Rule(*rule) for rule in portion]
             self._store.write(rules)
             self._index.merge(rules, self._owed)
             self.counts["written_back"] += len(rules)
-            if not lost:
-                self._log("lost")
-            lost = True
             if monotonic_ns_now() >= enough:
                 return
         self._owed = None
+        if self.counts["written_back"] > self._given:
+            self._given = self.counts["written_back"]
+            self._log("the store has lost what was taken back: rules were written to it again")
 
     def _failed(self, error: Exception) -> float:
         if not isinstance(error, JotgateError):
@@ -288,7 +292,7 @@ class Mirror:
             error = StoreUnavailableError(f"the store failed ({type(error).__name__})")
         if self.failure is None:
             self.failure = error.with_traceback(None)
-            self._log("unreachable")
+            self._log(f"the store of what was taken back does not answer: {error}")
         self.failure = error.with_traceback(None)
         self._vouch()
         self._first.land(False)
@@ -310,20 +314,10 @@ class Mirror:
             seconds = self._trust.max_lag + self._trust.beyond
             self._index.vouch_until(min(self._heard + int(seconds * 1e9), _FAR_NS))
 
-    def _is_usable(self) -> bool:
-        until = self._index.usable_until
-        return until is None or monotonic_ns_now() < until
-
     def _log(self, what: str) -> None:
         import logging
 
-        logger = logging.getLogger("jotgate.revocation")
-        if what == "recovered":
-            guarded(logger.warning, "the store of what was taken back answers again")
-        elif what == "lost":
-            guarded(logger.warning, "the store has lost what was taken back: rules were written to it again")
-        else:
-            guarded(logger.warning, "the store of what was taken back does not answer: %s", self.failure)
+        guarded(logging.getLogger("jotgate.revocation").warning, what)
 
     def _is_mine(self) -> bool:
         return self._thread is threading.current_thread()
@@ -332,14 +326,6 @@ class Mirror:
 def _apart() -> int:
     """By how much the wall clock is ahead of the monotonic one."""
     return wall_ns_now() - monotonic_ns_now()
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _follow(this: weakref.ref[Mirror]) -> None:

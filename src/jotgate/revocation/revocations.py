@@ -11,6 +11,7 @@ from .._revoked import RevocationIndex
 from ..errors import JotgateError, PolicyError, StoreUnavailableError
 from ..keys.feed import Want, Watched, survive_forks
 from ..keys.flight import in_a_thread
+from ..stores.encoding import is_unicode
 from ..stores.rules import NEVER, Rule, keys_about, latest
 from ..stores.taking_back import before_now, key_rule, session_rule, subject_rule, token_rule
 from .mirror import Mirror, Trust
@@ -205,7 +206,7 @@ class Revocations(Watched):
     @property
     def ready(self) -> bool:
         """Whether tokens can be decided now."""
-        return bool(self._mirror.stats()["usable"])
+        return self.index.usable
 
     def warm(self) -> None:
         """Read what was taken back, before the first token is verified.
@@ -233,14 +234,13 @@ class Revocations(Watched):
             ``state``: ``unknown`` (no rules were read yet), ``current``, ``late`` (nothing heard for ``max_lag``;
             tokens are accepted by ``on_stale``) or ``refusing``. ``lag`` in seconds, or None. ``rules`` by kind, and
             their ``bytes``. ``snapshots``: how often everything was read. ``written_back``: rules that the store had
-            lost.
-            ``failures`` in a row, and the ``last_error``, empty while there is none.
+            lost. ``failures`` in a row, and the ``last_error``, empty while there is none.
         """
         facts = self._mirror.stats()
-        usable, lag = facts.pop("usable"), facts["lag"]
+        lag = facts["lag"]
         if lag is None:
             state = "unknown"
-        elif not usable:
+        elif not self.index.usable:
             state = "refusing"
         else:
             state = "current" if lag < self._mirror.max_lag else "late"
@@ -263,9 +263,7 @@ class Revocations(Watched):
     async def _newer_async(self, seen: None, want: Want) -> bool | None:
         if want == "usable":
             return await self._mirror.caught_up_async()
-        found: list[bool | None] = []
-        await in_a_thread(lambda: found.append(self._mirror.look_ahead()))
-        return found[0] if found else None
+        return await in_a_thread(self._mirror.look_ahead)
 
     def _asked_now(self) -> None:
         self._mirror.ask()
@@ -355,8 +353,6 @@ def _seconds(option: str, value: object, least: float) -> int | float:
 def _text(argument: str, value: object) -> str:
     if type(value) is not str or not value:
         raise PolicyError(f"{argument} takes a non-empty str")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise PolicyError(f"{argument} takes valid Unicode: no token has another") from None
+    if not is_unicode(value):
+        raise PolicyError(f"{argument} takes valid Unicode: no token has another")
     return value

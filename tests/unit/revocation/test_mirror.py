@@ -41,7 +41,7 @@ class Followed:
 
     @property
     def usable(self):
-        return self.mirror.stats()["usable"]
+        return self.index.usable
 
 
 @pytest.fixture
@@ -399,3 +399,31 @@ def test_what_a_clock_that_was_ahead_had_let_go_of_is_read_again(followed):
         assert names(followed.index) == ["a"]
         followed.mirror.step()
         assert followed.mirror.counts["snapshots"] == 2
+
+
+@pytest.mark.parametrize("error", [PolicyError("the store evicts"), RuntimeError("a secret")])
+def test_what_a_store_raises_while_a_token_is_ahead_is_no_verdict(followed, monotonic, caplog, error):
+    followed.mirror.step()
+    monotonic.forward(1)
+    followed.store.stop(error)
+    assert followed.mirror.look_ahead() is None
+    assert "a secret" not in caplog.text
+
+
+def test_a_loss_is_told_once_however_long_it_takes_to_give_it_back(followed, monotonic, caplog):
+    followed.store.write([jti(f"id-{number}") for number in range(1200)])
+    followed.mirror.step()
+    followed.store.forget()
+    write = followed.store.inner.write
+
+    def slowly(rules):
+        monotonic.forward(1)
+        write(rules)
+
+    followed.store.write = slowly
+    for _ in range(200):
+        followed.mirror.step()
+    assert len(followed.store.names()) == 1200
+    assert [record.getMessage() for record in caplog.records if record.name == "jotgate.revocation"] == [
+        "the store has lost what was taken back: rules were written to it again"
+    ]
