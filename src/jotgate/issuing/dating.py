@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from .._clock import wait_until
-from ..errors import JotgateError, PolicyError, StoreUnavailableError
+from ..errors import PolicyError
+from ..keys.feed import told
 from ..stores.rules import NEVER
 
 if TYPE_CHECKING:
@@ -18,12 +19,7 @@ _MOST_AHEAD: Final = 2
 
 def asked_from(rules: SubjectRules, subject: str, session: str | None) -> int:
     """From which second on a token may be dated."""
-    try:
-        floor_s = rules.valid_from(subject, session)
-    except JotgateError:
-        raise
-    except Exception as error:
-        raise StoreUnavailableError(f"the revocations cannot be asked ({type(error).__name__})") from None
+    floor_s = told(lambda: rules.valid_from(subject, session), "the revocations cannot be asked ({})")
     if type(floor_s) is not int:
         raise PolicyError("valid_from of the revocations returns an int")
     return floor_s

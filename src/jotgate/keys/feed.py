@@ -11,10 +11,14 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
+
+from ..errors import JotgateError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from .keyset import KeySet
+
+Told = TypeVar("Told")
 
 Want = Literal["usable", "newer"]
 """Why keys are to be renewed: there are none that still count; or a token names a kid or an epoch that they do not
@@ -149,6 +153,24 @@ def guarded(call: Callable[..., object], *arguments: object) -> None:
         call(*arguments)
     except Exception as error:
         report(error, call)
+
+
+def told(ask: Callable[[], Told], failure: str) -> Told:
+    """Ask what somebody else's code knows; where it raises something of its own, it is out of reach.
+
+    Args:
+        ask: It. What it raises of ours goes through.
+        failure: What to say of another exception; ``{}`` is its type, because its text may quote anything.
+
+    Raises:
+        StoreUnavailableError: ``store_unavailable``.
+    """
+    try:
+        return ask()
+    except JotgateError:
+        raise
+    except Exception as error:
+        raise StoreUnavailableError(failure.format(type(error).__name__)) from None
 
 
 def report(error: Exception, where: object) -> None:

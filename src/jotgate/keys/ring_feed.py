@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .._clock import monotonic_ns_now, now
 from ..errors import InvalidKeyError, JotgateError, PolicyError, StoreUnavailableError
 from .document import MOST_EPOCHS
-from .feed import KeyFeed, Supply, Want, survive_forks
+from .feed import KeyFeed, Supply, Want, survive_forks, told
 from .fetch import fetch_failed
 from .key import VerificationKey
 from .keyset import KeySet
@@ -230,12 +230,7 @@ def asked(counter: Callable[[], int]) -> int:
         StoreUnavailableError: ``store_unavailable``: it raised.
         PolicyError: ``invalid_policy``: what it returned is no epoch.
     """
-    try:
-        epoch = counter()
-    except JotgateError:
-        raise
-    except Exception as error:
-        raise StoreUnavailableError(f"the epoch counter cannot be asked ({type(error).__name__})") from None
+    epoch = told(counter, "the epoch counter cannot be asked ({})")
     if type(epoch) is not int:
         raise PolicyError("an epoch is an int")
     if not 0 <= epoch < MOST_EPOCHS:

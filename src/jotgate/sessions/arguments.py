@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ..errors import PolicyError
 from ..issuing.issuer import Issuer
+from ..stores.encoding import is_unicode
 from ..stores.taking_back import LONGEST_SESSION, LONGEST_TOKEN
 
 _LONGEST_GRACE: Final = 300
@@ -58,7 +59,7 @@ def subject_of(subject: object) -> str:
     """
     if type(subject) is not str or not subject:
         raise PolicyError("subject takes a non-empty str")
-    if any("\ud800" <= letter <= "\udfff" for letter in subject):
+    if not is_unicode(subject):
         raise PolicyError("subject takes Unicode text")
     return subject
 

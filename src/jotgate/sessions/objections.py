@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..errors import JotgateError, StoreUnavailableError
 from ..issuing.issuer import Issuer
+from ..keys.feed import told
 from ..stores.rules import latest
 from .families import Families
 from .family import Family
@@ -57,11 +57,5 @@ class Objections:
         Raises:
             StoreUnavailableError: ``store_unavailable``: the caller's function does not say.
         """
-        if self._subject_status is None:
-            return True
-        try:
-            return self._subject_status(subject) is True
-        except JotgateError:
-            raise
-        except Exception as error:
-            raise StoreUnavailableError(f"subject_status failed ({type(error).__name__}): try again") from None
+        ask = self._subject_status
+        return ask is None or told(lambda: ask(subject), "subject_status failed ({}): try again") is True

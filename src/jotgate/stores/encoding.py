@@ -46,6 +46,15 @@ def check_time(until: int) -> None:
         raise PolicyError("the time of a record or member must be from 0 to NEVER")
 
 
+def is_unicode(text: str) -> bool:
+    """Whether it has no lone surrogate, as no token has one."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def name_bytes(name: str) -> bytes:
     """Return any text as bytes, also such as is no Unicode."""
     return name.encode("utf-8", "surrogatepass")
