@@ -13,9 +13,11 @@ from support import AUDIENCE, ISSUER, NOW, SUBJECT, policy, signing_key
 
 from jotgate import ANY, KeySet, Verifier, jws
 from jotgate.introspection.auth import BasicAuth
-from jotgate.introspection.callers import Client, ClientSecret
+from jotgate.introspection.callers import Assertions, Client, ClientKeys, ClientSecret
 from jotgate.introspection.client import IntrospectionClient
 from jotgate.introspection.endpoint import Response
+from jotgate.introspection.responder import IntrospectionResponder
+from jotgate.introspection.revocation_endpoint import RevocationEndpoint
 
 URL = "https://auth.example.com/introspect"
 SECRET = "canary-secret-0123456789-abcdefghij"
@@ -85,6 +87,20 @@ def basic(client_id: str = API, secret: str = SECRET) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(pair).decode()}
 
 
+OWNER = basic(APP, SECRET[::-1])
+
+
+def partner() -> Client:
+    """A client that proves who it is by assertions, which it signs with `KEY`."""
+    return Client(ClientKeys(KEY.public(), algorithms=["ES256"]), audience=AUDIENCE)
+
+
+def partners_responder(store: Any, verifier: Verifier | None = None) -> IntrospectionResponder:
+    """Return the endpoint of one process, which the partner may ask, too."""
+    table = clients(partner=partner())
+    return IntrospectionResponder(verifier or issuers_verifier(), clients=table, assertions=Assertions(ISSUER, store))
+
+
 def post(endpoint: Any, form: Mapping[str, str] | bytes, headers: Any = None, **options: Any) -> Response:
     """POST a form, as the API's client unless headers say something else."""
     body = form if isinstance(form, bytes) else urlencode(form).encode()
@@ -137,3 +153,20 @@ class TakenBack:
         if self.error is not None:
             raise self.error
         self.ids.add(token.token_id)
+
+
+class World:
+    """Both endpoints of an issuer, and what they stand on. Options are for the one that takes tokens back."""
+
+    def __init__(self, **options: Any) -> None:
+        self.taken, self.sessions = TakenBack(), Sessions()
+        self.verifier = issuers_verifier(revocations=self.taken)
+        settings: dict[str, Any] = {"clients": clients(), "revocations": self.taken, "sessions": self.sessions}
+        self.revoking = RevocationEndpoint(self.verifier, **(settings | options))
+        self.introspecting = IntrospectionResponder(self.verifier, clients=clients(), sessions=self.sessions)
+
+    def revoke(self, token: str, headers: Any = OWNER, **fields: str) -> Response:
+        return post(self.revoking, {"token": token} | fields, headers)
+
+    def introspect(self, token: str, headers: Any = None) -> Response:
+        return post(self.introspecting, {"token": token}, headers)

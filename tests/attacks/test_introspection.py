@@ -1,73 +1,54 @@
 """Rows about introspection: one-time assertions, answers that tell no reasons, caches of two servers."""
 
-import threading
+from functools import partial
 
 import pytest
 from introspecting import (
     API,
     INACTIVE,
     KEY,
+    URL,
     Endpoint,
-    Sessions,
-    TakenBack,
+    World,
     access_token,
     active,
     basic,
-    clients,
-    issuers_verifier,
+    partners_responder,
     post,
 )
-from support import AUDIENCE, ISSUER, NOW, error_of
+from session_world import at_once
+from support import ISSUER, NOW, error_of
 
 from jotgate.introspection.auth import PrivateKeyJwt
-from jotgate.introspection.callers import Assertions, Client, ClientKeys
 from jotgate.introspection.client import IntrospectionClient
-from jotgate.introspection.responder import IntrospectionResponder
 from jotgate.stores.memory import MemoryStore
 
 pytestmark = pytest.mark.usefixtures("frozen_clock")
-
-
-def responder(store: MemoryStore, **options) -> IntrospectionResponder:
-    table = clients(partner=Client(ClientKeys(KEY.public(), algorithms=["ES256"]), audience=AUDIENCE))
-    return IntrospectionResponder(issuers_verifier(), clients=table, assertions=Assertions(ISSUER, store), **options)
 
 
 @pytest.mark.parametrize("processes", [1, 4])
 def test_h10_of_64_threads_with_one_assertion_one_is_admitted(processes: int) -> None:
     """Also where each has an endpoint of its own, as several processes that share a store do."""
     store = MemoryStore()
-    ways_in = [responder(store) for _ in range(processes)]
+    ways_in = [partners_responder(store) for _ in range(processes)]
     form = {"token": access_token()} | PrivateKeyJwt("partner", KEY, ISSUER).present().form
-    barrier = threading.Barrier(64)
-    statuses: list[int] = []
-
-    def ask(number: int) -> None:
-        barrier.wait(20)
-        statuses.append(post(ways_in[number % processes], form, {}).status)
-
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(64)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    assert sorted(statuses) == [200] + [401] * 63
+    answers = at_once([partial(post, ways_in[number % processes], form, {}) for number in range(64)])
+    assert sorted(answer.status for answer in answers) == [200] + [401] * 63
     assert post(ways_in[0], form, {}).status == 401
 
 
 def test_k9_a_caller_learns_no_reason() -> None:
     """Neither why a token is inactive, nor whether a client exists."""
-    taken = TakenBack()
-    taken.ids.add("gone")
-    way_in = IntrospectionResponder(issuers_verifier(revocations=taken), clients=clients(), sessions=Sessions())
+    world = World()
+    world.taken.ids.add("gone")
     texts = [
         "unknown", access_token(exp=NOW), access_token(jti="gone"), access_token(aud="https://crm.example.com"), "r1",
         access_token()[:-8] + "AAAAAAAA", access_token(nbf=NOW + 9), access_token(iss="https://other.example.com"),
     ]  # fmt: skip
-    assert {post(way_in, {"token": text}).body for text in texts} == {INACTIVE}
-    assert len({repr(post(way_in, {"token": text})) for text in texts}) == 1
+    assert {world.introspect(text).body for text in texts} == {INACTIVE}
+    assert len({repr(tuple(world.introspect(text))) for text in texts}) == 1
     strangers = [basic("nobody"), basic(API, "wrong"), basic(API, ""), {}, {"Authorization": "Basic x"}]
-    assert len({repr(post(way_in, {"token": "t"}, headers)) for headers in strangers}) == 1
+    assert len({repr(tuple(world.introspect("t", headers))) for headers in strangers}) == 1
 
 
 def test_i6_the_answer_of_one_server_is_not_another_s() -> None:
@@ -78,5 +59,5 @@ def test_i6_the_answer_of_one_server_is_not_another_s() -> None:
         assert accepting.introspect("one-token")
         assert error_of(lambda: refusing.introspect("one-token")).code == "inactive"
     assert (len(yes.calls), len(no.calls)) == (1, 2)
-    same = IntrospectionClient("https://auth.example.com/introspect", auth=PrivateKeyJwt("b", KEY, ISSUER), fetch=no)
+    same = IntrospectionClient(URL, auth=PrivateKeyJwt("b", KEY, ISSUER), fetch=no)
     assert error_of(lambda: same.introspect("one-token")).code == "inactive"

@@ -6,12 +6,9 @@ import json
 import sys
 from functools import partial
 
-from introspecting import KEY, clients, issuers_verifier, post
+from introspecting import partners_responder, post
 from session_world import at_once
-from support import AUDIENCE, ISSUER
 
-from jotgate.introspection.callers import Assertions, Client, ClientKeys
-from jotgate.introspection.responder import IntrospectionResponder
 from jotgate.stores import open_store
 
 THREADS = 16
@@ -20,8 +17,7 @@ THREADS = 16
 def main() -> None:
     orders = json.loads(sys.stdin.readline())
     store = open_store(orders["store"], timeout=20)
-    table = clients(partner=Client(ClientKeys(KEY.public(), algorithms=["ES256"]), audience=AUDIENCE))
-    endpoint = IntrospectionResponder(issuers_verifier(), clients=table, assertions=Assertions(ISSUER, store))
+    endpoint = partners_responder(store)
     store.now()  # connected, or opened
     print("ready", flush=True)
     form = json.loads(sys.stdin.readline())

@@ -10,14 +10,25 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from introspecting import API, APP, INACTIVE, KEY, SECRET, TakenBack, access_token, clients, issuers_verifier
+from introspecting import (
+    API,
+    APP,
+    INACTIVE,
+    KEY,
+    SECRET,
+    TakenBack,
+    access_token,
+    clients,
+    issuers_verifier,
+    partners_responder,
+)
 from services import certificates, wire
 from services.asgi import Served
 from services.endpoints import TLSServed, asgi
 from support import AUDIENCE, ISSUER, SUBJECT, error_of, refuses
 
 from jotgate.introspection.auth import BasicAuth, MutualTls, PrivateKeyJwt
-from jotgate.introspection.callers import Assertions, Client, ClientCertificate, ClientKeys
+from jotgate.introspection.callers import Client, ClientCertificate
 from jotgate.introspection.client import IntrospectionClient
 from jotgate.introspection.hybrid import HybridVerifier
 from jotgate.introspection.responder import IntrospectionResponder
@@ -49,8 +60,7 @@ def taken() -> TakenBack:
 @pytest.fixture
 def served(taken: TakenBack) -> Iterator[Served]:
     verifier = issuers_verifier(revocations=taken)
-    table = clients(partner=Client(ClientKeys(KEY.public(), algorithms=["ES256"]), audience=AUDIENCE))
-    introspect = IntrospectionResponder(verifier, clients=table, assertions=Assertions(ISSUER, MemoryStore()))
+    introspect = partners_responder(MemoryStore(), verifier)
     revoke = RevocationEndpoint(verifier, clients=clients(), revocations=taken)
     with Served(asgi(introspect=introspect, revoke=revoke)) as server:
         yield server

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
-import re
 from base64 import b64decode
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Final, cast, final
@@ -33,7 +32,6 @@ LEAST_SECRET: Final = 32
 MOST_JTI: Final = 256
 
 _NOBODY = hashlib.sha256(b"").digest()
-_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @final
@@ -157,10 +155,8 @@ class Client:
     def __init__(self, *credentials: Credential, audience: str | Collection[str] | AnyValue | None = None) -> None:
         if not credentials or not all(isinstance(each, Credential) for each in credentials):
             raise PolicyError("a Client has a ClientSecret, ClientKeys or ClientCertificate, at least one")
-        # a policy says what an audience can be
-        expected = None if audience is None else Policy(algorithms=["ES256"], issuer=ANY, audience=audience).audience
         self.credentials = credentials
-        self.audience = (expected,) if isinstance(expected, str) else expected
+        self.audience = None if audience is None else _audiences(audience)
 
     def __repr__(self) -> str:
         return f"<Client with {len(self.credentials)} credentials>"
@@ -191,8 +187,7 @@ class Assertions:
             raise PolicyError("store is a Store: it remembers which assertions were used")
         if isinstance(audience, AnyValue) or whole_number("max_lifetime", max_lifetime) > LONGEST_LIFETIME:
             raise PolicyError(f"audience names us, and max_lifetime is at most {LONGEST_LIFETIME} seconds")
-        expected = Policy(algorithms=["ES256"], issuer=ANY, audience=audience).audience
-        self.audience = frozenset((expected,) if isinstance(expected, str) else cast("tuple[str, ...]", expected))
+        self.audience = frozenset(cast("tuple[str, ...]", _audiences(audience)))
         self.store = store
         self.max_lifetime = max_lifetime
 
@@ -325,6 +320,12 @@ class Callers:
                 continue
             return self._clients[client_id][1] if self._assertions.use_up(client_id, token) else None
         return None
+
+
+def _audiences(audience: str | Collection[str] | AnyValue) -> tuple[str, ...] | AnyValue:
+    # a policy says what an audience can be
+    expected = Policy(algorithms=["ES256"], issuer=ANY, audience=audience).audience
+    return (expected,) if isinstance(expected, str) else expected
 
 
 def _digest_of(secret: str) -> bytes:

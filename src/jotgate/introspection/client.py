@@ -250,7 +250,7 @@ class IntrospectionClient:
             # somebody has to hold the task: a loop does not
             question.task = asyncio.get_running_loop().create_task(self._answer_async(question, text))
             # one that is cancelled before it has begun runs none of its own code
-            question.task.add_done_callback(lambda _: self._land_lost(question))
+            question.task.add_done_callback(lambda _: self._land(question, _loop_ended()))
             return
         try:
             threading.Thread(target=self._answer, args=(question, text), name="jotgate-introspect", daemon=True).start()
@@ -258,7 +258,7 @@ class IntrospectionClient:
             raise introspection_failed("no thread could be started to ask the issuer") from None
 
     def _answer(self, question: _Question, text: str) -> None:
-        outcome: IntrospectedToken | Exception = introspection_failed("the fetch ended its thread")
+        outcome: IntrospectedToken | Exception
         try:
             outcome = self._read(self._fetch(*self._request(text)))
         except Exception as error:
@@ -286,11 +286,7 @@ class IntrospectionClient:
             waiting = list(self._under_way)
         for question in waiting:
             if question.task is not None and question.task.get_loop().is_closed():
-                self._land_lost(question)
-
-    def _land_lost(self, question: _Question) -> None:
-        if question.outcome is None:
-            self._land(question, _loop_ended())
+                self._land(question, _loop_ended())
 
     def _land(self, question: _Question, outcome: IntrospectedToken | Exception) -> None:
         """Remember what is to be remembered, and let those go on who wait. The first landing counts."""

@@ -51,7 +51,7 @@ class Address(NamedTuple):
 
 
 def check_url(url: str, *, allow_http: bool = False) -> str:
-    """Refuse a URL that keys must not be fetched from.
+    """Refuse a URL that must not be asked.
 
     Args:
         url: Absolute, of visible ASCII, at most 2048 characters.

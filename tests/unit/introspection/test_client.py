@@ -256,8 +256,6 @@ def shared_by(client, endpoint, threads, loops):
     def outcome(call):
         try:
             return call()
-        except IntrospectionError as error:
-            return error
         except Exception as error:
             return error
 
@@ -748,24 +746,3 @@ def test_a_question_whose_event_loop_is_closed_holds_no_place():
     error = error_of(lambda: asyncio.run(client.introspect_async("another")))
     assert (type(error), error.code) == (IntrospectionError, "introspection_failed")
     assert "no answer within" in str(error)
-
-
-def test_what_a_fresh_question_found_inactive_is_remembered_of_no_earlier_one():
-    answers, begun = [active(), INACTIVE], threading.Semaphore(0)
-    release = threading.Event()
-
-    def fetch(*_):
-        body = answers.pop(0)
-        begun.release()
-        if body != INACTIVE:
-            release.wait(5)
-        return 200, JSON, body
-
-    client = IntrospectionClient(URL, auth=BasicAuth(API, SECRET), fetch=fetch, cache_ttl=300)
-    earlier = threading.Thread(target=lambda: client.introspect(TEXT, fresh=True))
-    earlier.start()
-    assert begun.acquire(timeout=5)
-    refused(client, code="inactive", fresh=True)
-    release.set()
-    earlier.join(5)
-    assert client.stats()["cache_entries"] == 0

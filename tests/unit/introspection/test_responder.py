@@ -12,6 +12,7 @@ from introspecting import (
     FORM,
     INACTIVE,
     KEY,
+    OWNER,
     SECRET,
     Endpoint,
     Sessions,
@@ -153,7 +154,7 @@ def test_the_hint_changes_nothing():
     way_in = responder(sessions=Sessions())
     for hint in ("access_token", "refresh_token", "id_token", "x" * 100, ""):
         assert told(post(way_in, {"token": access_token(), "token_type_hint": hint}))["active"]
-        assert told(post(way_in, {"token": "r1", "token_type_hint": hint}, basic(APP, SECRET[::-1])))["active"]
+        assert told(post(way_in, {"token": "r1", "token_type_hint": hint}, OWNER))["active"]
 
 
 # -- refresh tokens
@@ -163,12 +164,12 @@ def test_a_refresh_token_is_shown_to_its_client():
     sessions = Sessions()
     sessions.known["r1"] |= {"exp": NOW + 9, "aud": ("a", "b"), "secret": "x"}
     way_in = responder(sessions=sessions)
-    answer = told(post(way_in, {"token": "r1"}, basic(APP, SECRET[::-1])))
+    answer = told(post(way_in, {"token": "r1"}, OWNER))
     assert answer == {"active": True, "client_id": APP, "sub": SUBJECT, "exp": NOW + 9, "aud": ["a", "b"]}
     assert post(way_in, {"token": "r1"}).body == INACTIVE
-    assert post(way_in, {"token": "r2"}, basic(APP, SECRET[::-1])).body == INACTIVE
+    assert post(way_in, {"token": "r2"}, OWNER).body == INACTIVE
     sessions.end("s1")
-    assert post(way_in, {"token": "r1"}, basic(APP, SECRET[::-1])).body == INACTIVE
+    assert post(way_in, {"token": "r1"}, OWNER).body == INACTIVE
 
 
 def test_a_session_of_no_client_is_shown_to_those_who_see_all():
@@ -229,7 +230,7 @@ def test_a_throttled_caller_waits():
 
     way_in = responder(throttle=throttle)
     assert post(way_in, {"token": access_token()}).status == 200
-    answer = post(way_in, {"token": access_token()}, basic(APP, SECRET[::-1]))
+    answer = post(way_in, {"token": access_token()}, OWNER)
     assert (answer.status, answer.headers["retry-after"], answer.body) == (429, "2", b'{"error":"slow_down"}')
     assert post(way_in, {"token": "x"}, basic("nobody")).status == 401
     assert asked == [API, APP]

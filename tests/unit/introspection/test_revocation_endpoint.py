@@ -1,7 +1,7 @@
 """The revocation endpoint: who may take what back."""
 
 import pytest
-from introspecting import API, APP, SECRET, Sessions, TakenBack, access_token, basic, clients, issuers_verifier, post
+from introspecting import API, OWNER, TakenBack, World, access_token, basic, clients, post
 from support import NOW, refuses, rejects, signing_key
 
 from jotgate.errors import StoreUnavailableError
@@ -11,18 +11,6 @@ from jotgate.introspection.revocation_endpoint import RevocationEndpoint
 pytestmark = pytest.mark.usefixtures("frozen_clock")
 
 DONE = Response(200, {"cache-control": "no-store"}, b"")
-OWNER = basic(APP, SECRET[::-1])
-
-
-class World:
-    def __init__(self, **options):
-        self.taken, self.sessions = TakenBack(), Sessions()
-        self.verifier = issuers_verifier(revocations=self.taken)
-        settings = {"clients": clients(), "revocations": self.taken, "sessions": self.sessions} | options
-        self.endpoint = RevocationEndpoint(self.verifier, **settings)
-
-    def revoke(self, token, headers=OWNER, **fields):
-        return post(self.endpoint, {"token": token} | fields, headers)
 
 
 def is_error(answer, status, error):
@@ -107,11 +95,11 @@ def test_while_the_store_is_down_the_token_lives():
 
 def test_the_form_of_a_request():
     world = World()
-    is_error(post(world.endpoint, {"x": "1"}, OWNER), 400, "invalid_request")
-    assert world.endpoint.respond("GET", OWNER, b"").status == 405
+    is_error(post(world.revoking, {"x": "1"}, OWNER), 400, "invalid_request")
+    assert world.revoking.respond("GET", OWNER, b"").status == 405
 
 
 def test_mistakes():
     rejects("invalid_policy", lambda: World(revocations=None, sessions=None))
     rejects("invalid_policy", lambda: RevocationEndpoint(7, clients=clients(), revocations=TakenBack()))
-    assert "canary" not in repr(World().endpoint)
+    assert "canary" not in repr(World().revoking)
