@@ -74,8 +74,25 @@ def stopped_monotonic() -> Iterator[Monotonic]:
         _clock.set_monotonic_clock_for_tests(None)
 
 
-class Hand(KeyFeed):
-    """A feed in the test's hand."""
+class Scripted:
+    """Of a feed in the test's hand: it notes what it is asked in `asked`, and gives the next of its `answers`."""
+
+    __slots__ = ()
+    asked: list[str]
+    answers: list[Any]
+
+    def _answer(self, want: str) -> Any:
+        self.asked.append(want)
+        answer = self.answers.pop(0) if self.answers else False
+        if callable(answer):
+            answer = answer()
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+class Hand(Scripted, KeyFeed):
+    """A feed of keys in the test's hand."""
 
     def __init__(self, *keys, usable_until=None, epoch=None):
         super().__init__()
@@ -87,13 +104,7 @@ class Hand(KeyFeed):
         return self.supply
 
     def _renew(self, want):
-        self.asked.append(want)
-        answer = self.answers.pop(0) if self.answers else False
-        if callable(answer):
-            answer = answer()
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
+        return self._answer(want)
 
     async def _renew_async(self, want):
         return self._renew(want)

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from publisher import Hand, Monotonic, stopped_monotonic
+from publisher import Hand, Monotonic, Scripted, stopped_monotonic
 from support import (
     ABSENT,
     ISSUER,
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.usefixtures("frozen_clock")
 FOR_EVER = 10**18
 
 
-class Rules(Watched):
+class Rules(Scripted, Watched):
     """A feed of rules in the test's hand."""
 
     def __init__(self, usable_until: int | None = None) -> None:
@@ -51,15 +51,6 @@ class Rules(Watched):
         self.asked: list[str] = []
         self.answers: list[Any] = []
         self.rested = 0
-
-    def _answer(self, want: str) -> Any:
-        self.asked.append(want)
-        answer = self.answers.pop(0) if self.answers else False
-        if callable(answer):
-            answer = answer()
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
 
     def _newer(self, seen: None, want: str) -> Any:
         assert seen is None
