@@ -11,7 +11,7 @@ from .._codec import b64url_encode
 from ..errors import PolicyError, RefreshError
 from ..issuing.issuer import Issuer
 from ..keys.feed import survive_forks
-from .answers import SessionInfo, Tokens, claims_of_token, info_of
+from .answers import SessionInfo, Tokens, claims_of_token, info_of, living
 from .arguments import check_parts, check_times, claims_of, kept, subject_of
 from .consent import narrowed_audience, narrowed_scope, scopes_of
 from .events import Events, SessionEvent
@@ -260,8 +260,7 @@ class SessionManager:
             UndecidedError: ``store_unavailable``.
         """
         moment = now()
-        found = [info_of(session, stored.family) for session, stored in self._families.of(subject_of(subject))]
-        return sorted((info for info in found if moment < info.expires_at), key=lambda info: info.started)
+        return living(self._families.of(subject_of(subject)), moment)
 
     def identify(self, token: str) -> SessionInfo:
         """Return the session of a refresh token that would work now. Changes nothing, whatever the token is.
