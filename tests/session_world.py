@@ -36,6 +36,13 @@ def started(sessions: SessionManager, subject: str = SUBJECT, **options: Any) ->
     return sessions.start(subject, AUDIENCE, **options)
 
 
+def refreshed_twice(sessions: SessionManager) -> list[Tokens]:
+    """Return the tokens of a new session: too old by now, the previous ones, the current ones."""
+    first = started(sessions)
+    second = sessions.refresh(first.refresh)
+    return [first, second, sessions.refresh(second.refresh)]
+
+
 def forged(session: str, counter: int, *, version: int = 1, secret: bytes = SECRET) -> str:
     """Return a token as the library makes it: for counters that it has not given out."""
     return refresh_token.made(version, secret, session, counter)

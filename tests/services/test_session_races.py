@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from services.redis_servers import Cluster, SentinelSet, Server, binaries, names
 from services.session_race import CLIENTS, PATIENCE, race, race_without_grace
-from session_world import Stumbling, at_once, forged, manager, sid_rule, started
+from session_world import Stumbling, at_once, forged, manager, refreshed_twice, sid_rule, started
 from support import error_of, outcome, policy, rejects, verification_key
 
 from jotgate import Revocations, SessionManager, Verifier
@@ -159,12 +159,6 @@ class Restarting(Stumbling):
             return call(*arguments)
 
         return asked if callable(call) else call
-
-
-def refreshed_twice(sessions: SessionManager) -> list[Tokens]:
-    first = started(sessions)
-    second = sessions.refresh(first.refresh)
-    return [first, second, sessions.refresh(second.refresh)]
 
 
 # What is done while the server restarts: a refresh by an honest client, and a replay of a token that is used up.

@@ -257,11 +257,22 @@ def _compromise(arguments: argparse.Namespace) -> int:
 
 
 def _jwks(arguments: argparse.Namespace) -> int:
+    from jotgate.errors import StoreUnavailableError
+
     ring = opened(arguments, reading=True)
-    if epoch_of(ring) is None and is_named(arguments):
-        with revocations_of(arguments) as revocations:
-            return _write_jwks(counted_in_the_store(ring, revocations, arguments, reading=True), arguments)
-    return _write_jwks(ring, arguments)
+    if epoch_of(ring) is not None:
+        return _write_jwks(ring, arguments)
+    if not is_named(arguments):
+        raise UsageError(
+            "the epochs of this ring are counted elsewhere, and a document without the epoch would let verifiers "
+            "accept what was taken back: name the store with --store, or publish from the issuer's own process, with "
+            "jwks_app or write_jwks"
+        )
+    with revocations_of(arguments) as revocations:
+        ring = counted_in_the_store(ring, revocations, arguments, reading=True)
+        if epoch_of(ring) is None:
+            raise StoreUnavailableError("the store that counts the epochs of this ring does not answer")
+        return _write_jwks(ring, arguments)
 
 
 def _write_jwks(ring: KeyRing, arguments: argparse.Namespace) -> int:
@@ -269,14 +280,6 @@ def _write_jwks(ring: KeyRing, arguments: argparse.Namespace) -> int:
     from jotgate.keys.public_document import PublicDocument
     from jotgate.keys.publish import write_jwks
 
-    if epoch_of(ring) is None:
-        if is_named(arguments):
-            raise StoreUnavailableError("the store that counts the epochs of this ring does not answer")
-        raise UsageError(
-            "the epochs of this ring are counted elsewhere, and a document without the epoch would let verifiers "
-            "accept what was taken back: name the store with --store, or publish from the issuer's own process, with "
-            "jwks_app or write_jwks"
-        )
     if arguments.out is None:
         document = json.loads(PublicDocument(ring).current().body)
         sys.stdout.write(json.dumps(document, indent=None if arguments.json else 2) + "\n")

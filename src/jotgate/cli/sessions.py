@@ -64,17 +64,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     from jotgate._clock import now
-    from jotgate.sessions.answers import info_of
+    from jotgate.sessions.answers import living
     from jotgate.sessions.families import Families
 
     moment = now()
     with store_of(arguments) as store:
-        stored = list(Families(store, arguments.issuer).of(arguments.subject))
-    found = [info_of(session, each.family) for session, each in stored]
-    living = sorted((info for info in found if moment < info.expires_at), key=lambda info: info.started)
+        found = living(Families(store, arguments.issuer).of(arguments.subject), moment)
     screen = Screen()
     if arguments.json:
-        screen.json_line({"sessions": [info._asdict() for info in living]})
+        screen.json_line({"sessions": [info._asdict() for info in found]})
         return EXIT_OK
     rows: list[tuple[str, ...]] = [("session", "began", "refreshed", "ends, unless refreshed", "ends", "client")]
     rows += [
@@ -86,9 +84,9 @@ def _list(arguments: argparse.Namespace) -> int:
             utc(info.ends_at),
             printable(info.client_id or "-"),
         )
-        for info in living
+        for info in found
     ]
-    for line in screen.table(rows, numbers=0) if living else ["no session of this subject lives"]:
+    for line in screen.table(rows, numbers=0) if found else ["no session of this subject lives"]:
         screen.line(line)
     return EXIT_OK
 

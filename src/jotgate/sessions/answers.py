@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .family import Family
+
+if TYPE_CHECKING:
+    from .families import Stored
 
 
 class Tokens(NamedTuple):
@@ -60,6 +64,12 @@ def info_of(session: str, family: Family) -> SessionInfo:
         family.idle_until,
         family.absolute_until,
     )
+
+
+def living(found: Iterable[tuple[str, Stored]], moment: float) -> list[SessionInfo]:
+    """Return what there is to know of the sessions that live at a moment, in the order in which they began."""
+    infos = [info_of(session, stored.family) for session, stored in found]
+    return sorted((info for info in infos if moment < info.expires_at), key=lambda info: info.started)
 
 
 def claims_of_token(session: str, family: Family, grace: float | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from .._codec import b64url_encode
 from ..errors import PolicyError, RefreshError
 from ..issuing.issuer import Issuer
 from ..keys.feed import survive_forks
-from .answers import SessionInfo, Tokens, claims_of_token, info_of
+from .answers import SessionInfo, Tokens, claims_of_token, info_of, living
 from .arguments import check_parts, check_times, claims_of, kept, subject_of
 from .consent import narrowed_audience, narrowed_scope, scopes_of
 from .events import Events, SessionEvent
@@ -128,39 +128,38 @@ class SessionManager:
             RefreshError: ``invalid_grant``: `subject_status` does not say True.
             UndecidedError: ``store_unavailable`` and others: try again.
         """
-        given = claims_of(claims)
+        subject, consented, given = subject_of(subject), kept(audience), claims_of(claims)
         if scope is not None:
             scopes_of(scope)
         session = b64url_encode(urandom(FAMILY_BYTES))
         # The earlier of two clocks: a session must not seem to be from after a rule that is written later.
         moment = int(min(now(), self._store.now()))
         now_ns = wall_ns_now()
-        floor = self._objections.floor(subject_of(subject))
+        second = now_ns // 1_000_000_000
+        floor = self._objections.floor(subject)
         if not self._objections.has_status(subject):
             raise self._refused(None, None, "subject_disabled")
         version, secret = self._secrets.current()
         family = Family(
             issuer=self._issuer.issuer,
             subject=subject,
-            audience=kept(audience),
+            audience=consented,
             client_id=client_id,
             scope=scope,
             claims=given,
             started=max(moment, floor),
             epoch=self._issuer._epoch_now(),
-            absolute_until=now_ns // 1_000_000_000 + self._absolute_lifetime,
-            idle_until=now_ns // 1_000_000_000 + self._idle_lifetime,
+            absolute_until=second + self._absolute_lifetime,
+            idle_until=second + self._idle_lifetime,
             counter=0,
             version=version,
             version_before=version,
             rotated_ms=now_ns // 1_000_000,
         )
-        access, expires_in = self._issued(session, family, now_ns, floor, family.audience, scope)
+        access, expires_in = self._issued(session, family, now_ns, floor, consented, scope)
         self._families.begin(session, family)
         self._events.tell("started", session, family)
-        return Tokens(
-            access, made(version, secret, session, 0), session, expires_in, family.idle_until - now_ns // 1_000_000_000
-        )
+        return Tokens(access, made(version, secret, session, 0), session, expires_in, family.idle_until - second)
 
     def refresh(self, token: str, *, audience: str | Collection[str] | None = None, scope: str | None = None) -> Tokens:
         """Take a refresh token and return its successor with a fresh access token.
@@ -260,8 +259,7 @@ class SessionManager:
             UndecidedError: ``store_unavailable``.
         """
         moment = now()
-        found = [info_of(session, stored.family) for session, stored in self._families.of(subject_of(subject))]
-        return sorted((info for info in found if moment < info.expires_at), key=lambda info: info.started)
+        return living(self._families.of(subject_of(subject)), moment)
 
     def identify(self, token: str) -> SessionInfo:
         """Return the session of a refresh token that would work now. Changes nothing, whatever the token is.

@@ -30,12 +30,14 @@ from ..keys.files import (
 from ..keys.secrets import check_length, load_secret
 from ..stores.taking_back import LONGEST_SESSION, MARGIN
 from .refresh_token import MOST
+from .vouching import LEAST_BYTES
 
 FORMAT: Final = 1
 FILE, LOCK = "secrets.json", "lock"
 _WHAT: Final = "the file of session secrets"
 _WHERE: Final = "in their directory"
 _BYTES: Final = 32
+"""Of each secret that is made here."""
 _LOOK_NS: Final = 500_000_000
 _LONGEST_AHEAD: Final = 7 * 86_400
 
@@ -216,7 +218,7 @@ class FixedSecrets:
         for version, secret in secrets.items():
             if type(version) is not int or not 1 <= version <= MOST:
                 raise PolicyError(f"the version of a secret is an int from 1 to {MOST}")
-            check_length(load_secret(secret), _BYTES)
+            check_length(load_secret(secret), LEAST_BYTES)
         self._secrets = dict(secrets)
 
     def current(self) -> tuple[int, bytes]:
@@ -267,8 +269,7 @@ def _parse(text: bytes) -> tuple[_Secret, ...]:
             raise ValueError
     except (MalformedTokenError, ValueError, TypeError, AttributeError, LookupError):
         raise InvalidKeyError(
-            "the file of session secrets is damaged: restore it, or begin anew in another directory, and every user "
-            "signs in again"
+            f"{_WHAT} is damaged: restore it, or begin anew in another directory, and every user signs in again"
         ) from None
     return secrets
 

@@ -12,6 +12,10 @@ import support
 
 from jotgate import KeySet
 from jotgate.cli import main
+from jotgate.errors import StoreUnavailableError
+from jotgate.revocation.revocations import Revocations
+from jotgate.stores import open_store
+from jotgate.stores.rules import Rule, RuleKey
 
 
 class Ran(NamedTuple):
@@ -105,3 +109,27 @@ def file(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Make a store, as an issuer does, and return its URL."""
+    where = f"sqlite:{tmp_path / 'jotgate.db'}"
+    Revocations(open_store(where)).revoke("made", support.NOW + 1)
+    return where
+
+
+@pytest.fixture
+def rule(url: str) -> Callable[..., Rule | None]:
+    """Look up what the store of `url` says: `rule("sub", "user-1", ISSUER)`."""
+    return lambda kind, name, issuer="": open_store(url).rules([RuleKey(kind, issuer, name)])[0]
+
+
+@pytest.fixture
+def no_answer() -> Callable[..., Any]:
+    """What stands in place of a method of a store that is down."""
+
+    def call(*_: object) -> Any:
+        raise StoreUnavailableError("the store does not answer")
+
+    return call

@@ -6,30 +6,17 @@ import pytest
 import support
 from support import ISSUER, NOW, clock_at, compact, dumps, signing_key
 
-from jotgate import errors
 from jotgate.revocation.revocations import Revocations
 from jotgate.stores import open_store
-from jotgate.stores.rules import NEVER, RuleKey
+from jotgate.stores.rules import NEVER
 from jotgate.stores.sqlite import SqliteStore
 
 THUMBPRINT = signing_key("ES256", "theirs").public().thumbprint()
 
 
 @pytest.fixture
-def url(tmp_path):
-    where = f"sqlite:{tmp_path / 'jotgate.db'}"
-    Revocations(open_store(where)).revoke("made", NOW + 1)
-    return where
-
-
-@pytest.fixture
 def revoke(run, url):
     return lambda *argv, **options: run("revoke", "--store", url, *argv, **options)
-
-
-def rule(url, kind, name, issuer=""):
-    (found,) = open_store(url).rules([RuleKey(kind, issuer, name)])
-    return found
 
 
 @pytest.mark.parametrize(
@@ -42,47 +29,47 @@ def rule(url, kind, name, issuer=""):
         ("2023-11-15 01:00:00.5+01:00", 1700006401),
     ],
 )
-def test_a_token_by_its_id(revoke, url, until, seconds):
+def test_a_token_by_its_id(revoke, until, seconds, rule):
     ran = revoke("--jti", "j-1", "--until", until)
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("taken back: the token with this jti, until it expires at 2023-11-1")
-    assert rule(url, "jti", "j-1").until == seconds + 600
+    assert rule("jti", "j-1").until == seconds + 600
     ran = revoke("--jti", "j-1", "--until", until, "--json")
     assert ran.json() == {"ok": True, "kind": "jti", "issuer": None, "until": seconds}
 
 
-def test_of_one_issuer(revoke, url):
+def test_of_one_issuer(revoke, rule):
     ran = revoke("--jti", "j-1", "--until", "1h", "--issuer", ISSUER)
     assert ran.out.endswith(", of this issuer\n")
-    assert rule(url, "jti", "j-1", ISSUER)
-    assert rule(url, "jti", "j-1") is None
+    assert rule("jti", "j-1", ISSUER)
+    assert rule("jti", "j-1") is None
 
 
-def test_a_subject_and_a_session(revoke, url):
+def test_a_subject_and_a_session(revoke, rule):
     ran = revoke("--subject", "user-1")
     assert (ran.code, ran.out) == (
         0,
         "taken back: every token of this subject issued before 2023-11-14 22:13:21Z, and every session begun before "
         "it\n",
     )
-    assert rule(url, "sub", "user-1").value == NOW + 1
+    assert rule("sub", "user-1").value == NOW + 1
     assert revoke("--subject", "user-1", "--json").json()["before"] == NOW + 2, "the second rule of this second"
     ran = revoke("--session", "s-1", "--issuer", ISSUER)
     assert (ran.code, ran.out) == (0, "taken back: every token of this session, for ever, of this issuer\n")
-    assert rule(url, "sid", "s-1", ISSUER).value == NEVER
+    assert rule("sid", "s-1", ISSUER).value == NEVER
 
 
-def test_a_key(revoke, url):
+def test_a_key(revoke, rule):
     assert revoke("--key", THUMBPRINT).code == 0
-    assert rule(url, "key", THUMBPRINT)
+    assert rule("key", THUMBPRINT)
 
 
-def test_an_epoch_says_what_the_first_one_means(revoke, url):
+def test_an_epoch_says_what_the_first_one_means(revoke, rule):
     ran = revoke("--epoch", "--issuer", ISSUER)
     assert ran.code == 0
     assert "epoch 1 has begun" in ran.out
     assert "this is the first epoch that the store counts" in ran.out
-    assert rule(url, "epoch", "", ISSUER).value == 1
+    assert rule("epoch", "", ISSUER).value == 1
     ran = revoke("--epoch", "--issuer", ISSUER)
     assert ran.out == "epoch 2 has begun: every token and session of an earlier one is over, of this issuer\n"
 
@@ -97,22 +84,22 @@ def test_an_epoch_of_every_issuer_is_above_that_of_each(revoke, url):
     assert epochs.current() == 5
 
 
-def test_a_token_on_standard_input(revoke, url):
+def test_a_token_on_standard_input(revoke, rule):
     token = compact(support.header("HS256"), support.claims(jti="j-9", exp=NOW + 60))
     ran = revoke("--token", "-", stdin=token + "\n")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.endswith("nothing in it was verified)\n")
-    assert rule(url, "jti", "j-9").until == NOW + 61 + 600
+    assert rule("jti", "j-9").until == NOW + 61 + 600
     token = compact(support.header("HS256"), {"jti": "for-ever"})
     assert revoke("--token", "-", "--json", stdin=token).json()["until"] == NEVER
-    assert rule(url, "jti", "for-ever").until == NEVER
+    assert rule("jti", "for-ever").until == NEVER
 
 
-def test_a_token_that_has_expired(revoke, url):
+def test_a_token_that_has_expired(revoke, rule):
     token = compact(support.header("HS256"), support.claims(jti="old", exp=NOW - 60))
     ran = revoke("--token", "-", stdin=token)
     assert (ran.code, ran.out.startswith("nothing to take back")) == (0, True)
-    assert rule(url, "jti", "old") is None
+    assert rule("jti", "old") is None
 
 
 @pytest.mark.parametrize(
@@ -189,18 +176,15 @@ def test_where_no_store_is_named(run, tmp_path, monkeypatch):
     assert not (tmp_path / "hunter.db").exists()
 
 
-def test_a_store_that_does_not_answer(revoke, monkeypatch):
-    def fail(*_):
-        raise errors.StoreUnavailableError("the store does not answer")
-
-    monkeypatch.setattr(SqliteStore, "write", fail)
+def test_a_store_that_does_not_answer(revoke, monkeypatch, no_answer):
+    monkeypatch.setattr(SqliteStore, "write", no_answer)
     ran = revoke("--subject", "x", "--json")
     assert ran.code == 3
     assert json.loads(ran.out) == {"ok": False, "code": "store_unavailable", "message": "the store does not answer"}
 
 
-def test_a_rule_only_grows(revoke, url):
+def test_a_rule_only_grows(revoke, rule):
     revoke("--subject", "user-1")
     with clock_at(NOW - 3600):
         revoke("--subject", "user-1")
-    assert rule(url, "sub", "user-1").value == NOW + 1
+    assert rule("sub", "user-1").value == NOW + 1

@@ -3,11 +3,11 @@
 import pytest
 from support import AUDIENCE, ISSUER, NOW, clock_at, rejects, signing_key
 
-from jotgate import Issuer, errors
+from jotgate import Issuer
 from jotgate.sessions.manager import SessionManager
 from jotgate.sessions.secrets import FixedSecrets
 from jotgate.stores import open_store
-from jotgate.stores.rules import NEVER, RuleKey
+from jotgate.stores.rules import NEVER
 from jotgate.stores.sqlite import SqliteStore
 
 DAY = 86400
@@ -55,13 +55,12 @@ def test_list(sessions, manager):
         assert sessions("list", "--subject", "user-1").out == "no session of this subject lives\n"
 
 
-def test_end_one(sessions, manager, url):
+def test_end_one(sessions, manager, rule):
     one, other = manager.start("user-1", AUDIENCE), manager.start("user-1", AUDIENCE)
     ran = sessions("end", "--session", one.session)
     assert (ran.code, ran.out) == (0, "ended; its access tokens are taken back\n")
     assert rejects("invalid_grant", lambda: manager.refresh(one.refresh)).cause == "ended"
-    (rule,) = open_store(url).rules([RuleKey("sid", ISSUER, one.session)])
-    assert rule.value == NEVER
+    assert rule("sid", one.session, ISSUER).value == NEVER
     assert manager.refresh(other.refresh).session == other.session
     ran = sessions("end", "--session", one.session)
     assert (ran.code, "it was over" in ran.out) == (1, True)
@@ -69,14 +68,13 @@ def test_end_one(sessions, manager, url):
     assert sessions("end", "--session", other.session, "--json").json() == {"ok": True, "ended": 1}
 
 
-def test_end_all(sessions, manager, url):
+def test_end_all(sessions, manager, rule):
     tokens = [manager.start("user-1", AUDIENCE) for _ in range(3)]
     ran = sessions("end", "--subject", "user-1", "--all")
     assert (ran.code, ran.out) == (0, "ended 3 sessions; every token of the subject is taken back\n")
     for each in tokens:
         rejects("invalid_grant", lambda each=each: manager.refresh(each.refresh))
-    (rule,) = open_store(url).rules([RuleKey("sub", ISSUER, "user-1")])
-    assert rule.value == NOW + 1
+    assert rule("sub", "user-1", ISSUER).value == NOW + 1
     assert len(manager.sessions("somebody else")) == 1
     assert sessions("end", "--subject", "user-1", "--all", "--json").json() == {"ok": True, "ended": 0}
 
@@ -115,10 +113,7 @@ def test_an_issuer_is_named(run, url, manager):
     assert run("sessions", "list", "--store", url, "--subject", "user-1", "--issuer", "").code == 2
 
 
-def test_a_store_that_does_not_answer(sessions, manager, monkeypatch):
-    def fail(*_):
-        raise errors.StoreUnavailableError("the store does not answer")
-
-    monkeypatch.setattr(SqliteStore, "members", fail)
+def test_a_store_that_does_not_answer(sessions, manager, monkeypatch, no_answer):
+    monkeypatch.setattr(SqliteStore, "members", no_answer)
     ran = sessions("list", "--subject", "user-1", "--json")
     assert (ran.code, ran.json()["code"]) == (3, "store_unavailable")

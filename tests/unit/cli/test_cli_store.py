@@ -1,20 +1,9 @@
 """`jotgate store check`: what a store says of itself, and the exit code."""
 
 import pytest
-from support import NOW
 
-from jotgate import errors
-from jotgate.stores import open_store
 from jotgate.stores.protocol import Finding
-from jotgate.stores.rules import Rule
 from jotgate.stores.sqlite import SqliteStore
-
-
-@pytest.fixture
-def url(tmp_path):
-    where = f"sqlite:{tmp_path / 'jotgate.db'}"
-    open_store(where).write([Rule("jti", "", "made", 0, NOW + 1)])
-    return where
 
 
 def test_a_sound_store(run, url, monkeypatch):
@@ -42,11 +31,8 @@ def test_one_that_is_to_be_set_otherwise(run, url, monkeypatch):
     assert run("store", "check", url, "--json").json()["ok"] is False
 
 
-def test_one_that_does_not_answer(run, url, monkeypatch):
-    def fail(_):
-        raise errors.StoreUnavailableError("the store does not answer")
-
-    monkeypatch.setattr(SqliteStore, "check", fail)
+def test_one_that_does_not_answer(run, url, monkeypatch, no_answer):
+    monkeypatch.setattr(SqliteStore, "check", no_answer)
     ran = run("store", "check", url, "--json")
     assert (ran.code, ran.json()["code"]) == (3, "store_unavailable")
 

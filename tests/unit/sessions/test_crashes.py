@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from session_world import Stumbling, forged, manager, sid_rule, started
+from session_world import Stumbling, forged, manager, refreshed_twice, sid_rule, started
 from support import ISSUER, SUBJECT, MovingClock, outcome
 
 from jotgate.errors import JotgateError, RefreshError, StoreUnavailableError
@@ -79,12 +79,6 @@ def test_refresh(clock: MovingClock) -> None:
         assert refused(sessions, third.refresh).cause == "ended"
 
 
-def rotated(sessions: Any) -> list[Any]:
-    first = started(sessions)
-    second = sessions.refresh(first.refresh)
-    return [first, second, sessions.refresh(second.refresh)]
-
-
 def test_reuse(clock: MovingClock) -> None:
     """A replay whose handling failed is handled again, by the replay or by the honest client."""
 
@@ -94,11 +88,11 @@ def test_reuse(clock: MovingClock) -> None:
         if not isinstance(error, RefreshError):
             raise error
 
-    for sessions, tokens, store in each_step(rotated, replay):
+    for sessions, tokens, store in each_step(refreshed_twice, replay):
         assert refused(sessions, tokens[0].refresh)
         assert refused(sessions, tokens[2].refresh).cause == "ended"
         assert sid_rule(store, tokens[0].session) is not None
-    for sessions, tokens, store in each_step(rotated, replay):
+    for sessions, tokens, store in each_step(refreshed_twice, replay):
         # The honest client comes first. If nothing was written yet, the session goes on until the next replay.
         if tried(sessions, tokens[2].refresh) is None:
             assert refused(sessions, tokens[0].refresh)
