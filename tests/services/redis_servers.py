@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import redis
 
@@ -81,7 +81,20 @@ def until(condition: Callable[[], Any], seconds: float = START_SECONDS, what: st
     raise AssertionError(f"{what} takes more than {seconds} seconds: {last!r}")
 
 
-class Server:
+class _Killable:
+    """What a ``with`` kills at its end."""
+
+    def kill(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+
+class Server(_Killable):
     """One server process. Its data stay when it ends.
 
     Args:
@@ -152,6 +165,13 @@ class Server:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
+    def bring_back(self) -> None:
+        """Have it answer again, whether it was killed or paused."""
+        if self._process is None:
+            self.start()
+        else:
+            self.resume()
+
     @contextmanager
     def paused(self) -> Iterator[None]:
         self.pause()
@@ -202,7 +222,7 @@ class _Sentinel(Server):
         return [self.binary, str(path), "--sentinel"]
 
 
-class SentinelSet:
+class SentinelSet(_Killable):
     """A primary, two replicas and three Sentinels."""
 
     service = "main"
@@ -258,12 +278,16 @@ class SentinelSet:
         primary = self.primary
         return [server for server in self.servers if server is not primary]
 
+    def cut_off(self) -> None:
+        """Let no replica have what the primary is given from now on."""
+        for replica in self.replicas:
+            replica.pause()
+        self.primary.run("CLIENT", "KILL", "TYPE", "replica")
+
     def settle(self) -> None:
         """Wait until the primary has both replicas again."""
         for server in self.everyone:
-            if server._process is None:
-                server.start()
-            server.resume()
+            server.bring_back()
         primary = self.primary
         for server in self.replicas:  # the Sentinels would let a primary that has come back wait for eight seconds
             if server.run("ROLE")[0] in (b"master", "master"):
@@ -283,7 +307,7 @@ class SentinelSet:
             server.kill()
 
 
-class Cluster:
+class Cluster(_Killable):
     """Three primaries, and a replica of each if it is to fail over."""
 
     def __init__(self, directory: Path, binary: str, replicas: bool = False, **settings: object) -> None:
@@ -360,3 +384,28 @@ def _slots(node: Server) -> list[tuple[int, int, int]]:
 
 def _word(value: object) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+@contextmanager
+def serving(kind: str, directory: Path) -> Iterator[tuple[Server | SentinelSet | Cluster, dict[str, Any]]]:
+    """Start ``sentinel``, ``cluster`` or a server by its name; lend it with the options that a store on it needs."""
+    servers: Server | SentinelSet | Cluster
+    options: dict[str, Any] = {}
+    if kind == "sentinel":
+        servers, options = SentinelSet(directory, binaries()[names()[-1]]), {"replicas": 1}
+    elif kind == "cluster":
+        servers, options = Cluster(directory, binaries()[names()[0]]), {"allow_data_loss": True}
+    else:
+        servers = Server(directory, binaries()[kind])
+    with servers:
+        yield servers, options
+
+
+@contextmanager
+def store_url(kind: str, directory: Path) -> Iterator[str]:
+    """Lend the URL of an empty store: ``sqlite``, or on a server by its name."""
+    if kind == "sqlite":
+        yield f"sqlite:{directory / 'jotgate.db'}"
+    else:
+        with Server(directory / "redis", binaries()[kind]) as server:
+            yield server.url

@@ -9,8 +9,7 @@ import time
 from itertools import product
 
 import pytest
-from services.redis_servers import Server as RedisServer
-from services.redis_servers import binaries, names
+from services.redis_servers import names, store_url
 from services.watch import Watch
 from services.wire import Server, answer
 from support import AUDIENCE, ISSUER, rejects
@@ -46,14 +45,8 @@ def forgeries(thief, prefix, now):
 
 @pytest.fixture(params=["sqlite", *names()])
 def url(request, tmp_path):
-    if request.param == "sqlite":
-        yield f"sqlite:{tmp_path / 'jotgate.db'}"
-        return
-    server = RedisServer(tmp_path / "redis", binaries()[request.param])
-    try:
-        yield server.url
-    finally:
-        server.kill()
+    with store_url(request.param, tmp_path) as url:
+        yield url
 
 
 def test_a_stolen_key_counts_nowhere(url, tmp_path):

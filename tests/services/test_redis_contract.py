@@ -8,15 +8,13 @@ from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
-from services.redis_servers import Cluster, SentinelSet, Server, binaries, names
+from services.redis_servers import names, serving
 from store_contract import *  # noqa: F403
 from store_contract import Opened
 
 from jotgate.stores.redis import RedisStore
 
 numbers = itertools.count()
-SENTINEL_OPTIONS = {"replicas": 1}
-CLUSTER_OPTIONS = {"allow_data_loss": True}
 WORLDS = [*names(), *(["sentinel", "cluster"] if names() else [])]
 
 
@@ -25,19 +23,8 @@ def world(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., RedisStore]]:
     """What opens a store on servers that all tests of the module share."""
-    directory = tmp_path_factory.mktemp("redis")
-    servers: Server | SentinelSet | Cluster
-    options: dict[str, Any] = {}
-    if request.param == "sentinel":
-        servers, options = SentinelSet(directory, binaries()[names()[-1]]), SENTINEL_OPTIONS
-    elif request.param == "cluster":
-        servers, options = Cluster(directory, binaries()[names()[0]]), CLUSTER_OPTIONS
-    else:
-        servers = Server(directory, binaries()[request.param])
-    try:
+    with serving(request.param, tmp_path_factory.mktemp("redis")) as (servers, options):
         yield lambda **others: RedisStore(servers.url, **options, **others)
-    finally:
-        servers.kill()
 
 
 @pytest.fixture

@@ -24,9 +24,9 @@ import redis
 import valkey
 from services.certificates import Authority
 from services.redis_servers import Cluster, SentinelSet, Server, binaries, has_wheel, names, until
-from store_contract import ISSUER, LATER, everything, jti, some
+from store_contract import ISSUER, LATER, everything, jti, refused, some, unavailable
 
-from jotgate.errors import PolicyError, StoreUnavailableError
+from jotgate.errors import StoreUnavailableError
 from jotgate.stores import open_store
 from jotgate.stores.protocol import Position
 from jotgate.stores.redis import RedisStore
@@ -54,20 +54,6 @@ CALLS: dict[str, Callable[[RedisStore, Any], Any]] = {
 }
 
 
-def unavailable(call: Callable[[], Any]) -> str:
-    with pytest.raises(StoreUnavailableError) as caught:
-        call()
-    assert caught.value.code == "store_unavailable"
-    return str(caught.value)
-
-
-def refused(call: Callable[[], Any]) -> str:
-    with pytest.raises(PolicyError) as caught:
-        call()
-    assert caught.value.code == "invalid_policy"
-    return str(caught.value)
-
-
 def patiently(call: Callable[[], Any], seconds: float = 15) -> Any:
     """Call until the store is available, and return what it returns."""
     end = time.monotonic() + seconds
@@ -88,9 +74,8 @@ def within(seconds: float) -> Iterator[None]:
 
 @pytest.fixture(scope="module", params=names())
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    started = Server(tmp_path_factory.mktemp("server"), binaries()[request.param], appendfsync="always")
-    yield started
-    started.kill()
+    with Server(tmp_path_factory.mktemp("server"), binaries()[request.param], appendfsync="always") as started:
+        yield started
 
 
 @pytest.fixture
@@ -186,22 +171,18 @@ def test_a_flush_is_noticed_by_who_waits(server: Server, store: RedisStore) -> N
 
 
 def test_a_restart_that_loses_everything_is_noticed(tmp_path: Path, server: Server) -> None:
-    forgetful = Server(tmp_path, server.binary, appendonly="no")
-    try:
+    with Server(tmp_path, server.binary, appendonly="no") as forgetful:
         store = RedisStore(forgetful.url, allow_data_loss=True)
         store.write([jti("a")])
         position, _ = store.snapshot()
         forgetful.restart()
         assert store.changes(position, 0) is None
         assert everything(store)[1] == {}
-    finally:
-        forgetful.kill()
 
 
 def test_a_restart_that_loses_the_last_writes_is_noticed(tmp_path: Path, server: Server) -> None:
     """Of a snapshot of the server's own, what came before is there and what came after is not."""
-    forgetful = Server(tmp_path, server.binary, appendonly="no")
-    try:
+    with Server(tmp_path, server.binary, appendonly="no") as forgetful:
         store = RedisStore(forgetful.url, allow_data_loss=True)
         store.write([jti("kept")])
         early, _ = store.snapshot()
@@ -215,8 +196,6 @@ def test_a_restart_that_loses_the_last_writes_is_noticed(tmp_path: Path, server:
         assert store.changes(late, 0) is None
         assert some(store.changes(early, 0)).rules == (jti("new"),)
         assert set(everything(store)[1].values()) == {jti("kept"), jti("new")}
-    finally:
-        forgetful.kill()
 
 
 def test_a_kill_loses_nothing_that_was_written(server: Server, store: RedisStore) -> None:
@@ -340,8 +319,7 @@ def test_a_fork_takes_no_connection_along(server: Server) -> None:
 def test_a_server_that_would_lose_what_it_has_is_refused(
     tmp_path: Path, settings: dict[str, str], word: str, code: str
 ) -> None:
-    server = Server(tmp_path, binaries()["valkey9"], **settings)
-    try:
+    with Server(tmp_path, binaries()["valkey9"], **settings) as server:
         store = RedisStore(server.url)
         assert word in refused(lambda: store.write([jti("a")]))
         assert word in refused(lambda: store.read("a"))
@@ -352,8 +330,6 @@ def test_a_server_that_would_lose_what_it_has_is_refused(
             assert word in refused(lambda: accepting.read("a"))
         else:
             accepting.write([jti("a")])
-    finally:
-        server.kill()
 
 
 def test_a_server_that_begins_to_evict_is_refused_at_the_next_connection(server: Server, store: RedisStore) -> None:
@@ -425,8 +401,7 @@ def script_error(server: Server) -> Exception | None:
 
 
 def test_passwords_users_and_what_they_may_not(tmp_path: Path) -> None:
-    server = Server(tmp_path, binaries()["valkey8"], requirepass="pa/ss w:rd")
-    try:
+    with Server(tmp_path, binaries()["valkey8"], requirepass="pa/ss w:rd") as server:
         at = f"127.0.0.1:{server.port}"
         store = RedisStore(f"redis://:pa%2Fss%20w%3Ard@{at}")
         store.write([jti("a")])
@@ -448,8 +423,6 @@ def test_passwords_users_and_what_they_may_not(tmp_path: Path) -> None:
         assert all(finding.ok for finding in store.check())
         server.run("ACL", "SETUSER", "jot", "-evalsha", "-eval")
         unavailable(lambda: store.write([jti("b")]))
-    finally:
-        server.kill()
 
 
 # Replicas and failover
@@ -457,9 +430,8 @@ def test_passwords_users_and_what_they_may_not(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SentinelSet]:
-    started = SentinelSet(tmp_path_factory.mktemp("sentinels"), binaries()["valkey8"])
-    yield started
-    started.kill()
+    with SentinelSet(tmp_path_factory.mktemp("sentinels"), binaries()["valkey8"]) as started:
+        yield started
 
 
 @pytest.fixture
@@ -469,13 +441,6 @@ def settled(sentinels: SentinelSet) -> SentinelSet:
     return sentinels
 
 
-def cut_off(primary: Server, replicas: list[Server]) -> None:
-    """Let no replica have what the primary is given from now on."""
-    for replica in replicas:
-        replica.pause()
-    primary.run("CLIENT", "KILL", "TYPE", "replica")
-
-
 def test_a_write_that_a_failover_loses_is_noticed(settled: SentinelSet) -> None:
     careless = RedisStore(settled.url, allow_data_loss=True, timeout=1)
     careful = RedisStore(settled.url, replicas=1, timeout=1)
@@ -483,7 +448,7 @@ def test_a_write_that_a_failover_loses_is_noticed(settled: SentinelSet) -> None:
     careful.swap("record", None, b"kept", LATER)
     early, _ = careful.snapshot()
     primary, replicas = settled.primary, settled.replicas
-    cut_off(primary, replicas)
+    settled.cut_off()
     careless.write([jti("lost")])
     late, _ = careless.snapshot()
     for call in (
@@ -593,9 +558,8 @@ def test_a_service_that_sentinels_do_not_know_is_unavailable(settled: SentinelSe
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    started = Cluster(tmp_path_factory.mktemp("cluster"), binaries()["valkey8"], replicas=True)
-    yield started
-    started.kill()
+    with Cluster(tmp_path_factory.mktemp("cluster"), binaries()["valkey8"], replicas=True) as started:
+        yield started
 
 
 def test_a_cluster_must_be_named_as_one(cluster: Cluster) -> None:
@@ -763,8 +727,7 @@ def test_tls(tmp_path: Path, server: Server) -> None:
 
 
 def test_check_says_that_a_replica_takes_no_writes(server: Server, tmp_path: Path) -> None:
-    replica = Server(tmp_path / "replica", server.binary, replicaof=("127.0.0.1", server.port))
-    try:
+    with Server(tmp_path / "replica", server.binary, replicaof=("127.0.0.1", server.port)) as replica:
         until(lambda: SentinelSet._replicas_of(server) == 1, what="replication")
         found = {finding.code: finding for finding in RedisStore(replica.url).check()}
         assert not found["writable"].ok
@@ -772,5 +735,3 @@ def test_check_says_that_a_replica_takes_no_writes(server: Server, tmp_path: Pat
         assert "writable" not in {finding.code for finding in RedisStore(server.url).check()}
         apart = {finding.code: finding.ok for finding in RedisStore(server.url, replicas=2, timeout=2).check()}
         assert (apart["replicas"], apart["clock"]) == (False, True), "waiting is no difference of clocks"
-    finally:
-        replica.kill()

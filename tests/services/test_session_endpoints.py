@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 from introspecting import API, APP, INACTIVE, KEY, SECRET, access_token, basic, clients, post
 from services.asserting import THREADS
-from services.redis_servers import Server as RedisServer
-from services.redis_servers import binaries, names
+from services.redis_servers import names, store_url
 from services.watch import Watch
 from services.wire import Server, answer
 from support import AUDIENCE, ISSUER, SUBJECT, error_of, rejects
@@ -36,14 +35,8 @@ DONE = (200, b"")
 
 @pytest.fixture(params=["sqlite", *names()[:1]])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:{tmp_path / 'jotgate.db'}"
-        return
-    server = RedisServer(tmp_path / "redis", binaries()[request.param])
-    try:
-        yield server.url
-    finally:
-        server.kill()
+    with store_url(request.param, tmp_path) as url:
+        yield url
 
 
 class AuthorizationServer:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from services.redis_servers import Cluster, SentinelSet, Server, binaries, names
+from services.redis_servers import Server, binaries, names, serving
 from services.session_race import CLIENTS, PATIENCE, race, race_without_grace
 from session_world import Stumbling, at_once, forged, manager, refreshed_twice, sid_rule, started
 from support import error_of, outcome, policy, rejects, verification_key
@@ -37,30 +37,17 @@ class World(NamedTuple):
 
 
 @contextmanager
-def serving(kind: str, directory: Path) -> Iterator[World]:
-    servers: Any
-    options: dict[str, Any] = {}
-    if kind == "sentinel":
-        servers, options = SentinelSet(directory, binaries()[names()[-1]]), {"replicas": 1}
-    elif kind == "cluster":
-        servers, options = Cluster(directory, binaries()[names()[0]]), {"allow_data_loss": True}
-    else:
-        servers = Server(directory, binaries()[kind])
-    try:
-        with ExitStack() as stack:
-            yield World(
-                servers,
-                lambda timeout=PATIENCE: stack.enter_context(
-                    closing(open_store(servers.url, timeout=timeout, **options))
-                ),
-            )
-    finally:
-        servers.kill()
+def world_of(kind: str, directory: Path) -> Iterator[World]:
+    with serving(kind, directory) as (servers, options), ExitStack() as stack:
+        yield World(
+            servers,
+            lambda timeout=PATIENCE: stack.enter_context(closing(open_store(servers.url, timeout=timeout, **options))),
+        )
 
 
 @pytest.fixture(scope="module", params=WORLDS)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with serving(request.param, tmp_path_factory.mktemp("servers")) as made:
+    with world_of(request.param, tmp_path_factory.mktemp("servers")) as made:
         yield made
 
 
@@ -70,11 +57,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
     By ``everysec`` it loses what the second before it was killed has brought: sessions, which fail closed then.
     """
-    made = Server(tmp_path / "server", binaries()[names()[0]], appendfsync="always")
-    try:
+    with Server(tmp_path / "server", binaries()[names()[0]], appendfsync="always") as made:
         yield made
-    finally:
-        made.kill()
 
 
 def cause_of(sessions: SessionManager, token: str) -> str | None:
@@ -209,7 +193,7 @@ def test_the_server_restarts_between_any_two_steps(act: str, moment: str, server
 
 def test_a_primary_dies_in_the_middle_of_a_race(tmp_path: Path) -> None:
     """Honest clients are told to try again, do, and all go on with the same successors as if nothing had happened."""
-    with serving("sentinel", tmp_path) as world:
+    with world_of("sentinel", tmp_path) as world:
         # A failover takes some seconds, in which an answer may be lost.
         sessions = [manager(world.open(2), grace=300) for _ in range(4)]
         first = started(sessions[0])
@@ -254,9 +238,8 @@ def test_state_that_is_gone(tmp_path: Path) -> None:
 
     What it has forgotten nobody can tell, but that it has forgotten is noticed, and fails closed.
     """
-    server = Server(tmp_path / "server", binaries()[names()[0]], appendonly="no")
-    logging.getLogger("jotgate.sessions").addHandler(logging.NullHandler())
-    try:
+    with Server(tmp_path / "server", binaries()[names()[0]], appendonly="no") as server:
+        logging.getLogger("jotgate.sessions").addHandler(logging.NullHandler())
         with closing(open_store(server.url, timeout=5)) as strict:
             rejects("invalid_policy", lambda: started(manager(strict)))
         with closing(open_store(server.url, timeout=5, allow_data_loss=True)) as store:
@@ -277,5 +260,3 @@ def test_state_that_is_gone(tmp_path: Path) -> None:
             assert sessions.describe(untouched.refresh) is None
             assert cause_of(sessions, untouched.refresh) == "unknown_session"
             assert sessions.refresh(started(sessions).refresh), "a log-in goes on"
-    finally:
-        server.kill()

@@ -2,7 +2,7 @@
 
 import io
 import json
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 from services.redis_servers import Server, binaries, names
@@ -23,20 +23,11 @@ def run(*argv):
     return code, out.getvalue(), err.getvalue()
 
 
-@contextmanager
-def serving(directory, name, **settings):
-    server = Server(directory, binaries()[name], **settings)
-    try:
-        yield server
-    finally:
-        server.kill()
-
-
 pytestmark = pytest.mark.parametrize("name", names())
 
 
 def test_a_server_that_keeps_what_it_is_given(tmp_path, name):
-    with serving(tmp_path / "redis", name, appendfsync="always") as server:
+    with Server(tmp_path / "redis", binaries()[name], appendfsync="always") as server:
         code, out, _ = run("store", "check", server.url)
         assert (code, out.splitlines()[-1]) == (0, "fit")
         code, out, _ = run("store", "check", server.url, "--replicas", 1, "--json")
@@ -57,7 +48,7 @@ def test_a_server_that_keeps_what_it_is_given(tmp_path, name):
     ],
 )
 def test_a_server_that_does_not(tmp_path, name, settings, wrong, told):
-    with serving(tmp_path / "redis", name, **settings) as server:
+    with Server(tmp_path / "redis", binaries()[name], **settings) as server:
         code, out, _ = run("store", "check", server.url)
         assert code == 1
         assert any(line.startswith(f"wrong  {wrong}") and told in line for line in out.splitlines())
@@ -70,7 +61,7 @@ def test_a_server_that_does_not(tmp_path, name, settings, wrong, told):
 
 
 def test_a_password_comes_from_the_environment(tmp_path, name, monkeypatch):
-    with serving(tmp_path / "redis", name, requirepass="hunter2") as server:
+    with Server(tmp_path / "redis", binaries()[name], requirepass="hunter2") as server:
         with_password = server.url.replace("redis://", "redis://:hunter2@")
         code, out, err = run("store", "check", with_password)
         assert (code, out) == (2, "")
@@ -86,7 +77,7 @@ def test_a_password_comes_from_the_environment(tmp_path, name, monkeypatch):
 
 
 def test_a_key_that_got_out(tmp_path, name):
-    with serving(tmp_path / "redis", name) as server:
+    with Server(tmp_path / "redis", binaries()[name]) as server:
         store = open_store(server.url, namespace="auth")
         ring = KeyRing(tmp_path / "ring", create=True, epochs=Revocations(store, issuer=ISSUER).epochs)
         lost = ring.keys[0]

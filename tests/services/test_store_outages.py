@@ -73,17 +73,15 @@ def recover(watch: Watch, url: str, options: dict) -> None:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    started = Server(tmp_path / "server", binaries()[names()[-1]])
-    yield started
-    started.kill()
+    with Server(tmp_path / "server", binaries()[names()[-1]]) as started:
+        yield started
 
 
 @pytest.fixture
 def forgetful(tmp_path: Path) -> Iterator[Server]:
     """A server that writes nothing to the disk."""
-    started = Server(tmp_path / "server", binaries()[names()[0]], appendonly="no")
-    yield started
-    started.kill()
+    with Server(tmp_path / "server", binaries()[names()[0]], appendonly="no") as started:
+        yield started
 
 
 # -- it does not answer
@@ -95,13 +93,6 @@ def paused(server: Server) -> None:
 
 def killed(server: Server) -> None:
     server.kill()
-
-
-def back(server: Server) -> None:
-    if server._process is None:
-        server.start()
-    else:
-        server.resume()
 
 
 @pytest.mark.parametrize("stop", [paused, killed])
@@ -118,7 +109,7 @@ def test_refuse(server: Server, stop: Callable[[Server], None]) -> None:
         refusing = time.monotonic()
         time.sleep(1.2)
         resumed = time.monotonic()
-        back(server)
+        server.bring_back()
         recover(watch, server.url, {})
     assert watch.last_accepted("gone")[1] <= taken + SLACK
     silent = range(int(refusing) + 1, int(resumed))
@@ -136,8 +127,7 @@ def test_refuse(server: Server, stop: Callable[[Server], None]) -> None:
     [({"on_stale": "accept_until_exp"}, None), ({"on_stale": "accept_for", "accept_for": 1.5}, 1.5)],
 )
 def test_accept_for_longer(tmp_path: Path, options: dict, ends: float | None) -> None:
-    server = Server(tmp_path / "server", binaries()[names()[0]])
-    try:
+    with Server(tmp_path / "server", binaries()[names()[0]]) as server:
         with Watch(server.url, {}, tokens(), max_lag=MAX_LAG, **options) as watch:
             taken = see(watch, server.url, {})
             with server.paused():
@@ -158,8 +148,6 @@ def test_accept_for_longer(tmp_path: Path, options: dict, ends: float | None) ->
             late.wait_for("honest", "store_unavailable")
             late.wait_for("gone", "store_unavailable")
         assert late.last_accepted("honest") == (0.0, 0.0)
-    finally:
-        server.kill()
 
 
 # -- it forgets
@@ -223,16 +211,13 @@ def test_an_sqlite_file_that_cannot_be_opened_is_a_store_that_is_down(tmp_path: 
 
 
 def test_a_failover_that_loses_what_was_taken_back(tmp_path: Path) -> None:
-    group = SentinelSet(tmp_path, binaries()["valkey8"])
-    try:
+    with SentinelSet(tmp_path, binaries()["valkey8"]) as group:
         options = {"allow_data_loss": True, "timeout": 0.5}
         safe = {"replicas": 1, "timeout": 0.5}
         with Watch(group.url, options, tokens(), max_lag=MAX_LAG) as watch:
             watch.wait_for("gone", "accepted")
             old = group.primary
-            for replica in group.replicas:
-                replica.pause()
-            old.run("CLIENT", "KILL", "TYPE", "replica")  # what is written now never reaches them
+            group.cut_off()
             with pytest.raises(StoreUnavailableError) as caught:
                 take_back(group.url, safe, "unsure")
             assert caught.value.code == "store_unavailable", "no replica has it"
@@ -247,13 +232,10 @@ def test_a_failover_that_loses_what_was_taken_back(tmp_path: Path) -> None:
         assert watch.last_accepted("gone")[1] <= taken + SLACK
         assert sum(report["stats"]["written_back"] for report in watch.reports.values()) >= 1
         assert watch.longest() < 2 * options["timeout"] + SLACK
-    finally:
-        group.kill()
 
 
 def test_a_primary_that_is_cut_off_from_its_replicas_is_not_believed(tmp_path: Path) -> None:
-    group = SentinelSet(tmp_path, binaries()["valkey8"])
-    try:
+    with SentinelSet(tmp_path, binaries()["valkey8"]) as group:
         options = {"replicas": 1, "timeout": 0.5}
         with Watch(group.url, options, tokens(), max_lag=MAX_LAG) as watch:
             taken = see(watch, group.url, options)
@@ -266,13 +248,10 @@ def test_a_primary_that_is_cut_off_from_its_replicas_is_not_believed(tmp_path: P
                 replica.resume()
             recover(watch, group.url, options)
         assert watch.last_accepted("gone")[1] <= taken + SLACK
-    finally:
-        group.kill()
 
 
 def test_a_node_of_a_cluster_fails_over(tmp_path: Path) -> None:
-    cluster = Cluster(tmp_path, binaries()["valkey8"], replicas=True)
-    try:
+    with Cluster(tmp_path, binaries()["valkey8"], replicas=True) as cluster:
         options = {"replicas": 1, "timeout": 0.5}
         with Watch(cluster.url, options, tokens(), max_lag=MAX_LAG) as watch:
             taken = see(watch, cluster.url, options)
@@ -282,12 +261,9 @@ def test_a_node_of_a_cluster_fails_over(tmp_path: Path) -> None:
             watch.wait_for("honest", "store_unavailable")
             assert max(watch.when("honest", "store_unavailable", stopped)) - stopped <= MAX_LAG + 1 + QUESTION + SLACK
             for node in cluster.nodes:
-                if node._process is None:
-                    node.start()
+                node.bring_back()
             recover(watch, cluster.url, options)
         assert watch.last_accepted("gone")[1] <= taken + SLACK
-    finally:
-        cluster.kill()
 
 
 # -- how soon it is seen

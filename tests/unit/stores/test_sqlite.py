@@ -13,10 +13,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from store_contract import ISSUER, LATER, jti, some
+from store_contract import ISSUER, LATER, jti, refused, some, unavailable
 from support import clock_at
 
-from jotgate.errors import PolicyError, StoreUnavailableError
+from jotgate.errors import StoreUnavailableError
 from jotgate.stores.rules import RuleKey
 from jotgate.stores.sqlite import SqliteStore
 
@@ -32,20 +32,6 @@ def path(tmp_path: Path) -> Path:
 def store(path: Path) -> Iterator[SqliteStore]:
     with closing(SqliteStore(path)) as opened:
         yield opened
-
-
-def unavailable(call) -> str:
-    with pytest.raises(StoreUnavailableError) as caught:
-        call()
-    assert caught.value.code == "store_unavailable"
-    return str(caught.value)
-
-
-def refused(call) -> str:
-    with pytest.raises(PolicyError) as caught:
-        call()
-    assert caught.value.code == "invalid_policy"
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("path", ["", ":memory:", "file:x", "a\0b"])

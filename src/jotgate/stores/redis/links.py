@@ -83,7 +83,7 @@ class Links:
             StoreUnavailableError: ``store_unavailable``: anything that redis-py raises, and any other "no".
             PolicyError: ``invalid_policy``: as `admit`.
         """
-        deadline = monotonic_ns_now() + int((self._timeout + patience) * 1e9)
+        deadline = _deadline(self._timeout + patience)
         asking: Address | None = None
         for last in (False, True):
             link = self._take(self._address(key) if asking is None else asking)
@@ -126,7 +126,7 @@ class Links:
         """
         address = self._address(key)
         link = self._connect(address, lambda info: "")
-        answers = self._talk(link, commands, monotonic_ns_now() + int((self._timeout + patience) * 1e9))
+        answers = self._talk(link, commands, _deadline(self._timeout + patience))
         _drop(link)
         return answers
 
@@ -187,7 +187,7 @@ class Links:
         except BaseException:
             _drop(link)
             raise
-        (info,) = self._talk(link, [("INFO",)], monotonic_ns_now() + int(self._timeout * 1e9))
+        (info,) = self._talk(link, [("INFO",)], _deadline(self._timeout))
         if isinstance(info, Exception) and _reason(info) == _BUSY:
             _drop(link)
             raise StoreUnavailableError(f"the store refused ({_BUSY})")
@@ -234,13 +234,13 @@ class Links:
             nodes = list(self._nodes)
         share = self._timeout / _GUIDE_SHARE
         patience = share / min(len(nodes), 4)
-        end = monotonic_ns_now() + int(share * 1e9)
+        end = _deadline(share)
         for node in nodes:
             connection = maker(node, patience)
             found: _Found | None = None
             try:
                 connection.connect()
-                (answer,) = _talk(connection, [command], monotonic_ns_now() + int(patience * 1e9))
+                (answer,) = _talk(connection, [command], _deadline(patience))
                 found = None if isinstance(answer, Exception) else read(answer, node)
             except Exception:  # noqa: S110 - the next one may know
                 pass
@@ -255,6 +255,10 @@ class Links:
             if monotonic_ns_now() >= end:
                 break
         raise StoreUnavailableError("no node says who the primary is")
+
+
+def _deadline(seconds: float) -> int:
+    return monotonic_ns_now() + int(seconds * 1e9)
 
 
 def _talk(connection: Any, commands: Sequence[Command], deadline: int) -> list[Any]:

@@ -24,6 +24,8 @@ _BEAT_SECONDS = 1.0
 _BEAT_LASTS_SECONDS = 86_400
 _WAIT_SHARE = 0.8  # of the timeout, so that the server's word that replicas are silent may still come in time
 _TICK_SECONDS = 0.2  # by which it may be late: a server looks at such things ten times a second
+_Arguments = tuple[bytes | str | int, ...]
+
 _PLACE = re.compile(r"(\d{1,20})-(\d{1,20})\Z", re.ASCII)
 
 
@@ -121,15 +123,14 @@ class RedisStore:
         return int(self._change(scripts.ADVANCE_EPOCH, (keys.until, keys.values, keys.log), arguments))
 
     def rules(self, keys: Sequence[RuleKey]) -> list[Rule | None]:
-        wanted = (scripts.RULES, (self._keys.until, self._keys.values), tuple(map(key_bytes, keys)))
-        found = self._believe(*wanted, must=True)
+        wanted = tuple(map(key_bytes, keys))
+        found = self._believe(scripts.RULES, (self._keys.until, self._keys.values), wanted, must=True)
         times = zip(keys, found[::2], found[1::2], strict=True)
         return [Rule(*key, int(value), int(until)) if until else None for key, until, value in times]
 
     def snapshot(self) -> Snapshot:
         keys = self._keys
-        (answer,), run_id = self._run([(scripts.POSITION, (keys.until, keys.log), (new_mark(),))], believe=True)
-        place, mark = answer
+        (place, mark), run_id = self._run(scripts.POSITION, (keys.until, keys.log), (new_mark(),), believe=True)
         return Snapshot(Position(place.decode(), mark.decode()), self._portions(run_id))
 
     def _portions(self, run_id: str) -> Iterator[Sequence[Rule]]:
@@ -137,8 +138,8 @@ class RedisStore:
         # the same after a restart, the cursor says nothing.
         cursor = b"0"
         while True:
-            wanted = (scripts.PORTION, (self._keys.until, self._keys.values), (cursor, _PORTION))
-            ((cursor, *found),), _ = self._run([wanted], run_id=run_id)
+            keys = self._keys.until, self._keys.values
+            (cursor, *found), _ = self._run(scripts.PORTION, keys, (cursor, _PORTION), run_id=run_id)
             if found:
                 times = zip(found[::3], found[1::3], found[2::3], strict=True)
                 yield [Rule(*key_of(key), int(value), int(until)) for key, until, value in times]
@@ -195,17 +196,16 @@ class RedisStore:
         self._links.exchange(key, [("ZREM", key, name_bytes(member))])
 
     def members(self, group: str) -> list[str]:
-        ((found,), _) = self._run([(scripts.MEMBERS, (self._group(group),), ())])
+        found, _ = self._run(scripts.MEMBERS, (self._group(group),), ())
         return [name_of(member) for member in found]
 
     def now(self) -> float:
-        (((seconds, microseconds),), _) = self._links.exchange(self._keys.log, [("TIME",)])
-        return int(seconds) + int(microseconds) / 1e6
+        ((time,), _) = self._links.exchange(self._keys.log, [("TIME",)])
+        return _seconds(time)
 
     def check(self) -> list[Finding]:
         """Look at the server, also one that would be refused."""
         keys = self._keys
-        beat = (scripts.BEAT, 1, keys.beat, _BEAT_LASTS_SECONDS)
         try:
             before = now()
             info, time, *answers = self._links.look(
@@ -221,7 +221,7 @@ class RedisStore:
             )
             after = now()
             # apart from the others: waiting for replicas must not pass for a difference of clocks
-            wrote, acknowledged = self._links.look(keys.log, [("EVAL", *beat), self._wait()], patience=_TICK_SECONDS)
+            wrote, acknowledged = self._links.look(keys.log, [self._beat(), self._wait()], patience=_TICK_SECONDS)
         except StoreUnavailableError as error:
             return [Finding("reachable", False, f"{error}: look at the server, its address and what is between")]
         if not isinstance(info, bytes) or isinstance(time, Exception):
@@ -232,7 +232,7 @@ class RedisStore:
         # A list, or a dictionary in the newer protocol.
         *_, appendfsync = setting.values() if isinstance(setting, dict) else setting or [None]
         appendfsync = appendfsync.decode() if appendfsync else None
-        apart = int(time[0]) + int(time[1]) / 1e6 - (before + after) / 2
+        apart = _seconds(time) - (before + after) / 2
         replicas = (0 if isinstance(acknowledged, Exception) else acknowledged or 0, self._replicas)
         found = findings(info, appendfsync, apart, rules or 0, log or 0, replicas)
         if isinstance(wrote, Exception):
@@ -250,38 +250,43 @@ class RedisStore:
     def _group(self, name: str) -> bytes:
         return b"%b:group:%b" % (self._namespace, name_bytes(name))
 
+    def _beat(self) -> Command:
+        return _eval(scripts.BEAT, (self._keys.beat,), (_BEAT_LASTS_SECONDS,))
+
     def _wait(self) -> Command:
         return ("WAIT", self._replicas, max(1, int(self._timeout * _WAIT_SHARE * 1000)))
 
-    def _change(self, script: str, keys: tuple[bytes, ...], arguments: tuple[bytes | str | int, ...]) -> Any:
+    def _change(self, script: str, keys: tuple[bytes, ...], arguments: _Arguments) -> Any:
         """Run a script that writes, and see to it that enough replicas have what it wrote."""
-        ((answer,), _) = self._run([(script, keys, arguments)], acknowledged=True)
+        answer, _ = self._run(script, keys, arguments, acknowledged=True)
         return answer
 
-    def _believe(
-        self, script: str, keys: tuple[bytes, ...], arguments: tuple[bytes | str | int, ...], must: bool = False
-    ) -> Any:
+    def _believe(self, script: str, keys: tuple[bytes, ...], arguments: _Arguments, must: bool = False) -> Any:
         """Run a script that reads rules, on a primary whose replicas have acknowledged something lately."""
         moment, trust = self._acknowledged
         known = not must and trust == self._links.trust and monotonic_ns_now() - moment < _BEAT_SECONDS * 1e9
-        ((answer,), _) = self._run([(script, keys, arguments)], believe=not known)
+        answer, _ = self._run(script, keys, arguments, believe=not known)
         if known and trust != self._links.trust:  # asked of another server than the one that is known
-            ((answer,), _) = self._run([(script, keys, arguments)], believe=True)
+            answer, _ = self._run(script, keys, arguments, believe=True)
         return answer
 
     def _run(
         self,
-        calls: list[tuple[str, tuple[bytes, ...], tuple[bytes | str | int, ...]]],
+        script: str,
+        keys: tuple[bytes, ...],
+        arguments: _Arguments,
         *,
         acknowledged: bool = False,
         believe: bool = False,
         run_id: str | None = None,
-    ) -> tuple[list[Any], str]:
-        """Run scripts over one connection.
+    ) -> tuple[Any, str]:
+        """Run a script, and return its answer and the server's run id.
 
         Args:
-            calls: Script, keys and arguments each.
-            acknowledged: Replicas must acknowledge what they wrote.
+            script: What to run.
+            keys: Its keys.
+            arguments: Its arguments.
+            acknowledged: Replicas must acknowledge what it wrote.
             believe: Replicas must acknowledge something first.
             run_id: Only on this server.
 
@@ -289,20 +294,17 @@ class RedisStore:
             StoreUnavailableError: ``store_unavailable``: no, no answer, or no acknowledgement.
         """
         begun, trust = monotonic_ns_now(), self._links.trust
-        raises = bool(self._replicas) and (acknowledged or believe)
-        before = raises and believe
-        if before:
-            calls = [(scripts.BEAT, (self._keys.beat,), (_BEAT_LASTS_SECONDS,)), *calls]
-        commands: list[Command] = [("EVAL", script, len(keys), *keys, *arguments) for script, keys, arguments in calls]
-        if raises:
-            commands.insert(1 if before else len(commands), self._wait())
-        answers, server = self._links.exchange(calls[-1][1][0], commands, run_id=run_id)
-        if raises:
-            if answers.pop(1 if before else -1) < self._replicas:
-                self._links.lose_trust()
-                raise StoreUnavailableError("fewer replicas than asked for have acknowledged in time")
-            self._acknowledged = begun, trust
-        return answers[1:] if before else answers, server
+        call = _eval(script, keys, arguments)
+        if not self._replicas or not (acknowledged or believe):
+            (answer,), server = self._links.exchange(keys[0], [call], run_id=run_id)
+            return answer, server
+        commands = [self._beat(), self._wait(), call] if believe else [call, self._wait()]
+        answers, server = self._links.exchange(keys[0], commands, run_id=run_id)
+        if answers[1] < self._replicas:
+            self._links.lose_trust()
+            raise StoreUnavailableError("fewer replicas than asked for have acknowledged in time")
+        self._acknowledged = begun, trust
+        return answers[2 if believe else 0], server
 
 
 class _Keys:
@@ -315,6 +317,16 @@ class _Keys:
         self.values = prefix + b"values"
         self.log = prefix + b"log"
         self.beat = prefix + b"beat"
+
+
+def _eval(script: str, keys: tuple[bytes, ...], arguments: _Arguments) -> Command:
+    return ("EVAL", script, len(keys), *keys, *arguments)
+
+
+def _seconds(time: Sequence[bytes]) -> float:
+    """Return what TIME has answered."""
+    seconds, microseconds = map(int, time)
+    return seconds + microseconds / 1e6
 
 
 def _is_place(text: str) -> bool:
