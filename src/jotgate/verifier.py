@@ -330,6 +330,7 @@ class Verifier(Engine):
         Raises:
             KeyFetchError: ``key_fetch_failed``: an issuer's keys cannot be had now.
             StoreUnavailableError: ``store_unavailable``: what was taken back cannot be read now.
+            PolicyError: ``invalid_policy``: the store of what was taken back must not be used as it is.
         """
         for feed in self._binder.feeds().values():
             feed.warm()
