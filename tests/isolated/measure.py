@@ -1,16 +1,25 @@
 """Watch a process for leaks, and threads for failures. Scripts of this directory each run in a process of their own."""
 
+import ctypes
 import gc
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from support import outcome
 
 _STATM = Path("/proc/self/statm")
+
+
+def give_back() -> None:
+    """Have the allocator give free memory back to the system, where it can: what it keeps for later is nobody's."""
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def resident_bytes() -> int:

@@ -605,8 +605,8 @@ def test_a_node_of_a_cluster_fails_over(cluster: Cluster) -> None:
     assert "replicas" in unavailable(lambda: until_it_answers(store))
     primary.start()
     patiently(lambda: store.write([jti("b")]))
-    assert some(store.changes(position, 0)).rules == (jti("b"),)
-    assert store.rules([jti("a").key]) == [jti("a")]
+    assert some(patiently(lambda: store.changes(position, 0))).rules == (jti("b"),)
+    assert patiently(lambda: store.rules([jti("a").key])) == [jti("a")]
 
 
 def until_it_answers(store: RedisStore) -> None:
